@@ -1,7 +1,7 @@
 //! What a peer can do wrong on the wire, one variant per broken rule.
 //!
 //! [`DecodeError`] is about packets and payloads, [`FrameError`] about WebSocket frames. The refusal
-//! of a handshake is a [`HandshakeError`](crate::HandshakeError); the end of a session is a close
+//! of a handshake is a [`HandshakeError`](crate::handshake::HandshakeError); the end of a session is a close
 //! reason, not an error. Spec: Engine.IO protocol, "Packet encoding"; RFC 6455, sections 5 and 7.
 
 use std::{error, fmt};
