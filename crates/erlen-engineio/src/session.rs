@@ -1,0 +1,491 @@
+//! The state machine of one session: heartbeat, upgrade, queue, close.
+//!
+//! ```text
+//!  open(polling) ──▶ Polling ◀──────────────┐ probe lost, or its deadline
+//!                      │ begin_probe        │
+//!                      ▼                    │
+//!                   Probing ────────────────┘
+//!                      │ 2probe, then 5
+//!                      ▼
+//!  open(websocket) ▶ WebSocket            any state ──close, once──▶ Closed
+//! ```
+//!
+//! Input comes by `handle_*` and `begin_*`, output by `take_*` and `poll_*`, the time as an argument.
+//! The caller owns the connections: it must look at [`Session::close_reason`] after any input, and
+//! transmit when [`Session::has_output`] says so. No I/O, no clock, no callbacks.
+//!
+//! Spec: Engine.IO protocol, "Transports", "Upgrade", "Heartbeat".
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::handshake::{self, HandshakeError};
+use crate::heartbeat::{Beat, Heartbeat};
+use crate::queue::Queue;
+use crate::{CloseReason, Config, EncodedPacket, Message, Packet, Sid, Transport, payload};
+
+/// One session of Engine.IO.
+#[derive(Debug)]
+pub struct Session {
+    sid: Sid,
+    config: Arc<Config>,
+    state: State,
+    heartbeat: Heartbeat,
+    queue: Queue,
+    parked_get: bool,
+    running_post: bool,
+    stalled_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum State {
+    Polling,
+    /// Still polling; a WebSocket knocks. `answered`: `2probe` came and `3probe` went.
+    Probing {
+        until: Instant,
+        answered: bool,
+    },
+    WebSocket,
+    /// `linger`: until when the last packets wait for a GET.
+    Closed {
+        reason: CloseReason,
+        detail: &'static str,
+        linger: Option<Instant>,
+    },
+}
+
+/// What a packet of the session's own transport means to the caller.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// Nothing to do.
+    Nothing,
+    /// A message for the layer above.
+    Message(Message<'a>),
+}
+
+/// What becomes of a GET.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Get {
+    /// It waits: ask [`Session::take_payload`] until that answers.
+    Parked,
+    /// It is refused with this error.
+    Refused(HandshakeError),
+}
+
+/// What becomes of a POST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// Feed its packets, then call [`Session::end_post`].
+    Accepted,
+    /// It is refused with this error.
+    Refused(HandshakeError),
+}
+
+/// What becomes of a WebSocket that comes with the sid of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// It may probe: feed its packets to [`Session::handle_probe_packet`].
+    Begun,
+    /// It is closed at once; the session does not notice.
+    Refused,
+}
+
+/// What a packet of a probing WebSocket means to the caller.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ProbeStep {
+    /// Write this packet on the probing WebSocket, and answer a parked GET.
+    Reply(EncodedPacket),
+    /// The WebSocket is the session's transport from now on.
+    Upgraded,
+    /// Close the probing WebSocket; the session goes on polling.
+    Refused,
+}
+
+/// What a deadline brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// None was due.
+    Nothing,
+    /// A ping waits for transmission.
+    Ping,
+    /// The probe took too long: close its WebSocket.
+    ProbeExpired,
+    /// The session has ended.
+    Closed,
+    /// A closed session need not be kept for its last GET any longer.
+    Forgotten,
+}
+
+/// Why a packet was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The session has ended.
+    Closed,
+    /// The client takes its packets too slowly. The caller decides what follows.
+    Full,
+}
+
+impl Session {
+    /// Opens a session on a transport; the open packet waits in its queue.
+    pub fn open(sid: Sid, config: Arc<Config>, now: Instant, transport: Transport) -> Self {
+        let state = match transport {
+            Transport::Polling => State::Polling,
+            Transport::WebSocket => State::WebSocket,
+        };
+        let upgrades = transport == Transport::Polling && config.allow_upgrades;
+        let mut text = Vec::with_capacity(128);
+        handshake::open_packet(
+            &mut text,
+            &sid,
+            upgrades,
+            config.ping_interval,
+            config.ping_timeout,
+            config.max_payload,
+        );
+        let mut queue = Queue::default();
+        queue.push(EncodedPacket::control(&String::from_utf8_lossy(&text)));
+        Self {
+            sid,
+            heartbeat: Heartbeat::new(&config, now),
+            config,
+            state,
+            queue,
+            parked_get: false,
+            running_post: false,
+            stalled_until: None,
+        }
+    }
+
+    /// Takes a packet of the session's own transport. Packets of a closed session mean nothing.
+    pub fn handle_packet<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Input<'a> {
+        if self.is_closed() {
+            return Input::Nothing;
+        }
+        match packet {
+            Packet::Pong(_) => {
+                self.heartbeat.handle_pong(&self.config, now);
+                return Input::Nothing;
+            }
+            Packet::Close => self.close(now, CloseReason::TransportClose, "the client closed the session"),
+            Packet::Ping(_) => self.close(now, CloseReason::TransportError, "invalid heartbeat direction"),
+            Packet::Message(message) => {
+                self.heartbeat.handle_packet(&self.config, now);
+                return Input::Message(message);
+            }
+            Packet::Open(_) | Packet::Upgrade | Packet::Noop => {
+                self.heartbeat.handle_packet(&self.config, now);
+            }
+        }
+        Input::Nothing
+    }
+
+    /// A GET has come. A second one beside a parked one ends the session.
+    pub fn begin_get(&mut self, now: Instant) -> Get {
+        if let Some(refusal) = self.refuse_polling(now) {
+            return Get::Refused(refusal);
+        }
+        if self.parked_get {
+            self.close(now, CloseReason::TransportError, "overlap from client: two GETs");
+            return Get::Refused(HandshakeError::BadRequest);
+        }
+        self.parked_get = true;
+        Get::Parked
+    }
+
+    /// The body of the parked GET's answer, if there is something to say; the GET is over then.
+    pub fn take_payload(&mut self) -> Option<Vec<u8>> {
+        if !self.parked_get || !self.has_payload() {
+            return None;
+        }
+        self.parked_get = false;
+        if self.answers_noop() {
+            return Some(b"6".to_vec());
+        }
+        let mut body = Vec::with_capacity(self.queue.bytes() + self.queue.len());
+        while let Some(packet) = self.queue.pop() {
+            if !body.is_empty() {
+                body.push(payload::SEPARATOR);
+            }
+            packet.append_to_payload(&mut body);
+        }
+        if let State::Closed { linger, .. } = &mut self.state {
+            *linger = None;
+        }
+        Some(body)
+    }
+
+    /// The connection of the parked GET went away before its answer.
+    pub fn abort_get(&mut self, now: Instant) {
+        if std::mem::take(&mut self.parked_get)
+            && matches!(self.state, State::Polling | State::Probing { .. })
+        {
+            self.close(now, CloseReason::TransportError, "poll connection closed prematurely");
+        }
+    }
+
+    /// A POST has come. A second one beside a running one ends the session.
+    pub fn begin_post(&mut self, now: Instant) -> Post {
+        if let Some(refusal) = self.refuse_polling(now) {
+            return Post::Refused(refusal);
+        }
+        if self.is_closed() {
+            return Post::Refused(HandshakeError::UnknownSid);
+        }
+        if self.running_post {
+            self.close(now, CloseReason::TransportError, "overlap from client: two POSTs");
+            return Post::Refused(HandshakeError::BadRequest);
+        }
+        self.running_post = true;
+        Post::Accepted
+    }
+
+    /// The POST is over, or its connection is gone; an unfinished one ends the session.
+    pub fn end_post(&mut self, now: Instant, complete: Completeness) {
+        self.running_post = false;
+        if complete == Completeness::Cut && !self.is_closed() {
+            self.close(now, CloseReason::TransportError, "data request connection closed prematurely");
+        }
+    }
+
+    /// A WebSocket has come with this session's sid.
+    pub fn begin_probe(&mut self, now: Instant) -> Probe {
+        match self.state {
+            State::Polling if self.config.allow_upgrades => {
+                self.state = State::Probing { until: now + self.config.upgrade_timeout, answered: false };
+                Probe::Begun
+            }
+            _ => Probe::Refused,
+        }
+    }
+
+    /// A packet of the probing WebSocket; `None` stands for a binary message.
+    ///
+    /// Anything but `2probe`, and after it `5`, closes the probe alone.
+    pub fn handle_probe_packet(&mut self, packet: Option<Packet<'_>>) -> ProbeStep {
+        let State::Probing { answered, .. } = &mut self.state else {
+            return ProbeStep::Refused;
+        };
+        match packet {
+            Some(Packet::Ping("probe")) => {
+                *answered = true;
+                ProbeStep::Reply(EncodedPacket::probe_pong())
+            }
+            Some(Packet::Upgrade) if *answered => {
+                self.state = State::WebSocket;
+                ProbeStep::Upgraded
+            }
+            _ => {
+                self.state = State::Polling;
+                ProbeStep::Refused
+            }
+        }
+    }
+
+    /// The probing WebSocket is gone; the session goes on polling.
+    pub fn abort_probe(&mut self) {
+        if let State::Probing { .. } = self.state {
+            self.state = State::Polling;
+        }
+    }
+
+    /// Queues a packet. One of any size may enter an empty queue.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] past the bounds of the [`Config`], [`SendError::Closed`] after the end.
+    pub fn send(&mut self, packet: EncodedPacket) -> Result<(), SendError> {
+        if self.is_closed() {
+            return Err(SendError::Closed);
+        }
+        let bytes = self.queue.bytes() + packet.body().len();
+        let full = bytes > self.config.max_queue_bytes || self.queue.len() >= self.config.max_queue_packets;
+        if full && !self.queue.is_empty() {
+            return Err(SendError::Full);
+        }
+        self.queue.push(packet);
+        Ok(())
+    }
+
+    /// The next packet for the WebSocket.
+    pub fn poll_transmit(&mut self) -> Option<EncodedPacket> {
+        self.queue.pop()
+    }
+
+    /// The WebSocket takes no more bytes, or takes them again. A stall that lasts ends the session.
+    pub fn set_stalled(&mut self, since: Option<Instant>) {
+        self.stalled_until = since.map(|now| now + self.config.write_stall);
+    }
+
+    /// Ends the session, once: the first reason counts. `detail` is the finer cause, for logs.
+    ///
+    /// What the client should still get stays in the queue: all that was sent before a close by the server,
+    /// nothing after a fault.
+    pub fn close(&mut self, now: Instant, reason: CloseReason, detail: &'static str) {
+        let polling = match self.state {
+            State::Closed { .. } => return,
+            State::WebSocket => false,
+            State::Polling | State::Probing { .. } => true,
+        };
+        let orderly = matches!(
+            reason,
+            CloseReason::ForcedClose | CloseReason::ForcedServerClose | CloseReason::ServerShuttingDown
+        );
+        if !orderly {
+            self.queue.clear();
+        }
+        let mut linger = None;
+        if polling {
+            let told_by_client = reason == CloseReason::TransportClose;
+            self.queue.push(EncodedPacket::control(if told_by_client { "6" } else { "1" }));
+            linger = (orderly && !self.parked_get).then(|| now + self.config.close_linger);
+            if !self.parked_get && linger.is_none() {
+                self.queue.clear();
+            }
+        }
+        self.stalled_until = None;
+        self.state = State::Closed { reason, detail, linger };
+    }
+
+    /// Lets the deadlines act that are due. Call it again until it answers [`Timeout::Nothing`].
+    pub fn handle_timeout(&mut self, now: Instant) -> Timeout {
+        match &mut self.state {
+            State::Closed { linger, .. } => {
+                if linger.is_some_and(|until| until <= now) {
+                    *linger = None;
+                    self.queue.clear();
+                    return Timeout::Forgotten;
+                }
+                return Timeout::Nothing;
+            }
+            State::Probing { until, .. } if *until <= now => {
+                self.state = State::Polling;
+                return Timeout::ProbeExpired;
+            }
+            _ => {}
+        }
+        if self.stalled_until.is_some_and(|until| until <= now) {
+            self.close(now, CloseReason::SlowConsumer, "write stall");
+            return Timeout::Closed;
+        }
+        match self.heartbeat.handle_timeout(&self.config, now) {
+            Beat::Nothing => Timeout::Nothing,
+            Beat::Ping => {
+                self.queue.push(EncodedPacket::ping());
+                Timeout::Ping
+            }
+            Beat::TimedOut => {
+                self.close(now, CloseReason::PingTimeout, "no pong in time");
+                Timeout::Closed
+            }
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Closed { linger, .. } => linger,
+            State::Probing { until, .. } => Some(until.min(self.heartbeat.deadline())),
+            State::Polling | State::WebSocket => {
+                let heartbeat = self.heartbeat.deadline();
+                Some(self.stalled_until.map_or(heartbeat, |stall| stall.min(heartbeat)))
+            }
+        }
+    }
+
+    /// The secret that names the session.
+    pub fn sid(&self) -> &Sid {
+        &self.sid
+    }
+
+    /// The intervals and bounds of the session.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The transport that carries messages now. A closed session has the one that it would have again: none is open.
+    pub fn transport(&self) -> Transport {
+        match self.state {
+            State::WebSocket => Transport::WebSocket,
+            _ => Transport::Polling,
+        }
+    }
+
+    /// Why the session ended, and the finer cause.
+    pub fn close_reason(&self) -> Option<(CloseReason, &'static str)> {
+        match self.state {
+            State::Closed { reason, detail, .. } => Some((reason, detail)),
+            _ => None,
+        }
+    }
+
+    /// Whether the session has ended.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
+    /// Whether a closed session still has packets for one more GET.
+    pub fn lingers(&self) -> bool {
+        matches!(self.state, State::Closed { linger: Some(_), .. })
+    }
+
+    /// Whether a WebSocket is probing.
+    pub fn is_probing(&self) -> bool {
+        matches!(self.state, State::Probing { .. })
+    }
+
+    /// Whether a pong is awaited.
+    pub fn awaits_pong(&self) -> bool {
+        self.heartbeat.is_waiting()
+    }
+
+    /// Whether the session's transport has something to transmit: packets, or the answer of a parked GET.
+    pub fn has_output(&self) -> bool {
+        match self.state {
+            State::WebSocket => !self.queue.is_empty(),
+            _ => self.parked_get && self.has_payload(),
+        }
+    }
+
+    /// Whether a packet sent now would go out at once; a volatile one is dropped otherwise.
+    pub fn is_writable(&self) -> bool {
+        match self.state {
+            State::WebSocket => self.stalled_until.is_none(),
+            State::Polling => self.parked_get,
+            State::Probing { .. } | State::Closed { .. } => false,
+        }
+    }
+
+    /// Packets and bytes that wait.
+    pub fn queued(&self) -> (usize, usize) {
+        (self.queue.len(), self.queue.bytes())
+    }
+
+    fn has_payload(&self) -> bool {
+        self.answers_noop() || !self.queue.is_empty()
+    }
+
+    /// During a probe that was answered, and after the upgrade, a GET gets `6` and the queue stays.
+    fn answers_noop(&self) -> bool {
+        matches!(self.state, State::Probing { answered: true, .. } | State::WebSocket)
+    }
+
+    /// Lets overdue deadlines act first, so that no request outlives its session by the slack of a timer.
+    fn refuse_polling(&mut self, now: Instant) -> Option<HandshakeError> {
+        if self.heartbeat.deadline() <= now && self.handle_timeout(now) == Timeout::Closed {
+            return Some(HandshakeError::UnknownSid);
+        }
+        match self.state {
+            State::WebSocket => Some(HandshakeError::BadRequest),
+            State::Closed { linger: None, .. } => Some(HandshakeError::UnknownSid),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a POST body arrived whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// All of it.
+    Whole,
+    /// The connection broke before its end.
+    Cut,
+}
