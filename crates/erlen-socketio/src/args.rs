@@ -1,0 +1,98 @@
+//! The arguments of an event or an ack, as the text that came, and their attachments.
+//!
+//! Not values: a handler that wants values parses the text of the arguments it wants. Made by the
+//! [`Decoder`](crate::Decoder), which has validated the text.
+
+use std::{borrow::Cow, iter};
+
+use bytes::Bytes;
+
+use crate::json::{Token, Tokens, unescape};
+
+/// Arguments as they came: the JSON text of one array, validated, and the attachments that its
+/// placeholders point at. The first element of an event is the event's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Args<'a> {
+    json: Cow<'a, str>,
+    attachments: Vec<Bytes>,
+}
+
+impl<'a> Args<'a> {
+    /// Of the text of an array that the scanner has accepted.
+    pub(crate) fn new(json: Cow<'a, str>, attachments: Vec<Bytes>) -> Self {
+        Self { json, attachments }
+    }
+
+    /// The text of the whole array, from `[` to `]`.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The attachments, in the order of their numbers. Empty for packets without.
+    pub fn attachments(&self) -> &[Bytes] {
+        &self.attachments
+    }
+
+    /// The name of an event, without quotes and escapes. A number gives its text, a lone surrogate
+    /// U+FFFD; an ack, which has no name, gives its first argument if that is a string or number.
+    pub fn event_name(&self) -> Cow<'_, str> {
+        match Tokens::new(&self.json).nth(1) {
+            Some(Token::String(inside)) if inside.contains('\\') => unescape(inside).collect(),
+            Some(Token::String(text) | Token::Scalar(text)) => Cow::Borrowed(text),
+            _ => Cow::Borrowed(""),
+        }
+    }
+
+    /// The JSON text of each element in order, the name of an event included.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut tokens = Tokens::new(&self.json);
+        tokens.next();
+        iter::from_fn(move || {
+            let start = tokens.skip_separators();
+            tokens.skip_value();
+            let element = self.json.get(start..tokens.position())?;
+            (!element.is_empty() && element != "]").then_some(element)
+        })
+    }
+
+    /// The arguments with a text of their own.
+    pub fn into_owned(self) -> Args<'static> {
+        Args { json: Cow::Owned(self.json.into_owned()), attachments: self.attachments }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(json: &str) -> Args<'_> {
+        Args::new(Cow::Borrowed(json), Vec::new())
+    }
+
+    #[test]
+    fn elements_come_as_their_text() {
+        let args = args(r#"[ "a]", [1, [2]] ,{"b":"}"},null , -1.5e3]"#);
+        let elements: Vec<_> = args.iter().collect();
+        assert_eq!(elements, [r#""a]""#, "[1, [2]]", r#"{"b":"}"}"#, "null", "-1.5e3"]);
+    }
+
+    #[test]
+    fn an_empty_array_has_no_elements() {
+        assert_eq!(args("[]").iter().count(), 0);
+        assert_eq!(args("[ ]").iter().count(), 0);
+        assert_eq!(args("[ ]").event_name(), "");
+    }
+
+    #[test]
+    fn a_name_is_unescaped() {
+        assert_eq!(args(r#"["caf\u00e9","x"]"#).event_name(), "café");
+        assert_eq!(args("[12.5]").event_name(), "12.5");
+        assert!(matches!(args(r#"["plain"]"#).event_name(), Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn owned_arguments_are_equal() {
+        let borrowed = args(r#"["a",1]"#);
+        assert_eq!(borrowed.clone().into_owned(), borrowed);
+    }
+}
