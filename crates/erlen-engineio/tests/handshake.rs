@@ -116,6 +116,12 @@ fn names_and_values_are_percent_decoded() {
 }
 
 #[test]
+fn a_plus_is_a_space() {
+    assert_eq!(refusal("transport=polling&EIO=+4&EIO=%204"), Some(HandshakeError::UnsupportedVersion));
+    assert_eq!(refusal("transport=polling&EIO=4&EIO=%2b4"), Some(HandshakeError::BadRequest));
+}
+
+#[test]
 fn bad_percent_encoding_stands_for_itself() {
     assert_eq!(refusal("EIO=4&transport=polling&x=%E0%A4%A&%=%&%zz=%f"), None);
     assert_eq!(refusal("EIO=4&transport=%E0%A4%A"), Some(HandshakeError::UnknownTransport));

@@ -53,6 +53,7 @@ fn base64_is_taken_in_both_alphabets_padded_or_not() {
     assert_eq!(decode(b"b+/+/"), [binary(&[0xfb, 0xff, 0xbf])]);
     assert_eq!(decode(b"b-_-_"), [binary(&[0xfb, 0xff, 0xbf])]);
     assert_eq!(decode(b"b-w=="), [binary(&[0xfb])]);
+    assert_eq!(decode(b"b__8"), [binary(&[0xff, 0xff])]);
 }
 
 #[test]
