@@ -1,1 +1,3 @@
-//! See the README.
+//! Erlen.
+pub mod engine;
+pub use engine::Cors;

@@ -1,0 +1,402 @@
+//! One session: the state machine behind its mutex, and what the application keeps beside it.
+//!
+//! Whoever holds bytes for a session drives it, from any thread: a POST, a WebSocket's task, an emit.
+//! All that follows (writing, answering a poll, closing, deadlines) is done by the session's shard, which
+//! learns of it by its dirty list: at most one entry a client, one wake-up a burst.
+//!
+//! Lock order: the application's tables, then this mutex; never back, never across an await.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use erlen_engineio::{
+    CloseReason, Completeness, EncodedPacket, Get, Input, Message, Packet, Post, Probe, ProbeStep, SendError,
+    Session, Sid, Timeout, Transport,
+};
+
+use super::shard::Shard;
+use super::{Application, Engine, Handshake};
+
+/// A session of the engine, shared by whoever drives it.
+pub struct Client<A: Application> {
+    sid: Sid,
+    engine: Arc<Engine<A>>,
+    shard: Arc<Shard<A>>,
+    handshake: Handshake,
+    core: Mutex<Core>,
+    state: A::State,
+}
+
+/// What the mutex guards: the state machine, and who waits for it.
+pub(super) struct Core {
+    pub(super) session: Session,
+    /// The parked GET.
+    poll: Option<Waker>,
+    /// A POST, or the WebSocket's task, that waits until the application takes more.
+    reader: Option<Waker>,
+    /// A POST is being dispatched: its answers go out together.
+    corked: bool,
+    dirty: bool,
+    finished: bool,
+    pub(super) connection: Option<usize>,
+    pub(super) probe: Option<usize>,
+    /// When the session's entry in the shard's timers fires.
+    pub(super) armed: Option<Instant>,
+    ping_sent: Option<Instant>,
+}
+
+/// Whether a packet may be dropped when its client is not writable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is queued, or the client is cut.
+    Queued,
+    /// It goes out now or never.
+    Volatile,
+}
+
+impl<A: Application> Client<A> {
+    pub(super) fn new(
+        engine: Arc<Engine<A>>,
+        shard: Arc<Shard<A>>,
+        session: Session,
+        handshake: Handshake,
+    ) -> Arc<Self> {
+        let sid = *session.sid();
+        let core = Core {
+            session,
+            poll: None,
+            reader: None,
+            corked: false,
+            dirty: false,
+            finished: false,
+            connection: None,
+            probe: None,
+            armed: None,
+            ping_sent: None,
+        };
+        let state = engine.app().open_state();
+        Arc::new(Self { sid, engine, shard, handshake, core: Mutex::new(core), state })
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] after the end, [`SendError::Full`] when this packet was the one that cut a slow client.
+    pub fn send_text(self: &Arc<Self>, text: &str) -> Result<(), SendError> {
+        let packet = EncodedPacket::text_message(|buffer| buffer.extend_from_slice(text.as_bytes()));
+        self.send(&[packet], Delivery::Queued)
+    }
+
+    /// Sends a binary message.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text).
+    pub fn send_binary(self: &Arc<Self>, data: &[u8]) -> Result<(), SendError> {
+        self.send(&[EncodedPacket::binary_message(data)], Delivery::Queued)
+    }
+
+    /// Queues packets that belong together; nothing comes between them.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text).
+    pub fn send(self: &Arc<Self>, packets: &[EncodedPacket], delivery: Delivery) -> Result<(), SendError> {
+        let mut core = self.lock();
+        if delivery == Delivery::Volatile && !core.session.is_writable() {
+            drop(core);
+            self.shard.metrics.volatile_dropped.add(1);
+            return Ok(());
+        }
+        let mut result = Ok(());
+        for packet in packets {
+            result = core.session.send(packet.clone());
+            if result == Err(SendError::Full) {
+                core.session.close(Instant::now(), CloseReason::SlowConsumer, "outbound queue full");
+            }
+            if result.is_err() {
+                break;
+            }
+        }
+        if result != Err(SendError::Closed) {
+            self.mark_dirty(core);
+        }
+        result
+    }
+
+    /// Ends the session. What was sent before reaches the client if the close is the server's own.
+    pub fn close(self: &Arc<Self>, reason: CloseReason, detail: &'static str) {
+        let mut core = self.lock();
+        core.session.close(Instant::now(), reason, detail);
+        self.mark_dirty(core);
+    }
+
+    /// Takes a packet that arrived on the session's own transport.
+    pub(super) fn receive(self: &Arc<Self>, now: Instant, packet: Packet<'_>) {
+        let metrics = &self.shard.metrics;
+        metrics.packets_in.add(1);
+        let pong = matches!(packet, Packet::Pong(_));
+        let mut core = self.lock();
+        if pong && let Some(sent) = core.ping_sent.take() {
+            metrics.ping_round_trips.record(now.saturating_duration_since(sent));
+        }
+        let input = core.session.handle_packet(now, packet);
+        if core.session.is_closed() {
+            self.mark_dirty(core);
+            return;
+        }
+        drop(core);
+        if let Input::Message(message) = input {
+            metrics.bytes_in.add(match message {
+                Message::Text(text) => text.len(),
+                Message::Binary(data) => data.len(),
+            });
+            self.engine.app().on_message(self, now, message);
+        }
+    }
+
+    /// The transport below an open session is gone.
+    pub(super) fn transport_lost(self: &Arc<Self>, reason: CloseReason, detail: &'static str) {
+        let mut core = self.lock();
+        core.connection = None;
+        core.session.close(Instant::now(), reason, detail);
+        self.mark_dirty(core);
+    }
+
+    // The halves of a GET and a POST, for http.rs and the test client.
+
+    pub(crate) fn begin_get(self: &Arc<Self>, now: Instant) -> Get {
+        let mut core = self.lock();
+        let get = core.session.begin_get(now);
+        if core.session.is_closed() {
+            self.mark_dirty(core);
+        }
+        get
+    }
+
+    pub(crate) fn poll_payload(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
+        let mut core = self.lock();
+        if !core.corked
+            && let Some(body) = core.session.take_payload()
+        {
+            core.poll = None;
+            if core.session.is_closed() {
+                self.mark_dirty(core);
+            }
+            return Poll::Ready(body);
+        }
+        if !core.poll.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            core.poll = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    pub(crate) fn abort_get(self: &Arc<Self>) {
+        let mut core = self.lock();
+        core.poll = None;
+        core.session.abort_get(Instant::now());
+        self.mark_dirty(core);
+    }
+
+    pub(crate) fn begin_post(self: &Arc<Self>, now: Instant) -> Post {
+        let mut core = self.lock();
+        let post = core.session.begin_post(now);
+        if core.session.is_closed() {
+            self.mark_dirty(core);
+        }
+        post
+    }
+
+    pub(crate) fn end_post(self: &Arc<Self>, complete: Completeness) {
+        let mut core = self.lock();
+        core.reader = None;
+        core.session.end_post(Instant::now(), complete);
+        self.mark_dirty(core);
+    }
+
+    /// Holds back the answer of a parked GET while the packets of one POST are dispatched.
+    pub(crate) fn cork(&self) {
+        self.lock().corked = true;
+    }
+
+    pub(crate) fn uncork(self: &Arc<Self>) {
+        let mut core = self.lock();
+        core.corked = false;
+        self.mark_dirty(core);
+    }
+
+    /// Waits until the application takes more from this client.
+    pub(crate) fn poll_ready_to_read(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.engine.app().is_saturated(self) {
+            return Poll::Ready(());
+        }
+        let mut core = self.lock();
+        if core.session.is_closed() || core.session.awaits_pong() {
+            return Poll::Ready(());
+        }
+        core.reader = Some(cx.waker().clone());
+        drop(core);
+        // It may have drained between the question and the waker.
+        if self.engine.app().is_saturated(self) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// The application takes more: reading goes on.
+    pub fn resume_reading(&self) {
+        let reader = self.lock().reader.take();
+        if let Some(waker) = reader {
+            waker.wake();
+        }
+    }
+
+    // The halves of an upgrade, for connection.rs.
+
+    pub(super) fn begin_probe(self: &Arc<Self>, now: Instant, connection: usize) -> Probe {
+        let mut core = self.lock();
+        let probe = core.session.begin_probe(now);
+        if probe == Probe::Begun {
+            core.probe = Some(connection);
+            self.mark_dirty(core);
+        }
+        probe
+    }
+
+    pub(super) fn receive_probe(self: &Arc<Self>, packet: Option<Packet<'_>>) -> ProbeStep {
+        let mut core = self.lock();
+        let step = core.session.handle_probe_packet(packet);
+        match step {
+            ProbeStep::Upgraded => {
+                core.connection = core.probe.take();
+                self.shard.metrics.upgrades.add(1);
+            }
+            ProbeStep::Refused => core.probe = None,
+            ProbeStep::Reply(_) => {}
+        }
+        self.mark_dirty(core);
+        step
+    }
+
+    pub(super) fn abort_probe(self: &Arc<Self>) {
+        let mut core = self.lock();
+        core.probe = None;
+        core.session.abort_probe();
+        self.mark_dirty(core);
+    }
+
+    // What the shard does for a dirty client.
+
+    /// Answers a parked GET and says what else there is to do.
+    pub(super) fn take_work(&self) -> Work {
+        let mut core = self.lock();
+        core.dirty = false;
+        let closed = core.session.close_reason();
+        let poll = if !core.corked && core.session.has_output() { core.poll.take() } else { None };
+        let reader = if closed.is_some() { core.reader.take() } else { None };
+        let work = Work {
+            connection: core.connection,
+            lost_probe: if core.session.is_probing() { None } else { core.probe.take() },
+            closed: closed.filter(|_| !std::mem::replace(&mut core.finished, closed.is_some())),
+            forgotten: closed.is_some() && !core.session.lingers(),
+        };
+        drop(core);
+        for waker in [poll, reader].into_iter().flatten() {
+            waker.wake();
+        }
+        work
+    }
+
+    /// Lets due deadlines act. Answers whether the client has to be looked at.
+    pub(super) fn handle_timeouts(self: &Arc<Self>, now: Instant) {
+        let mut core = self.lock();
+        core.armed = None;
+        loop {
+            match core.session.handle_timeout(now) {
+                Timeout::Nothing => break,
+                Timeout::Ping => {
+                    core.ping_sent = Some(now);
+                    if let Some(reader) = core.reader.take() {
+                        reader.wake();
+                    }
+                }
+                Timeout::ProbeExpired | Timeout::Closed | Timeout::Forgotten => {}
+            }
+        }
+        self.mark_dirty(core);
+        self.engine.app().handle_timeout(self, now);
+    }
+
+    /// The earlier of the session's deadline and the application's.
+    pub(super) fn deadline(self: &Arc<Self>) -> Option<Instant> {
+        let app = self.engine.app().deadline(self);
+        let session = self.lock().session.poll_timeout();
+        match (app, session) {
+            (Some(a), Some(s)) => Some(a.min(s)),
+            (a, s) => a.or(s),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark_dirty(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
+        if !std::mem::replace(&mut core.dirty, true) {
+            drop(core);
+            self.shard.push_dirty(Arc::clone(self));
+        }
+    }
+
+    /// Asks the shard to look at this client, for a deadline that has changed.
+    pub fn touch(self: &Arc<Self>) {
+        self.mark_dirty(self.lock());
+    }
+
+    /// The secret that names the session.
+    pub fn sid(&self) -> &Sid {
+        &self.sid
+    }
+
+    /// The request that opened the session.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// What the application keeps for this session.
+    pub fn state(&self) -> &A::State {
+        &self.state
+    }
+
+    /// The engine that the session belongs to.
+    pub fn engine(&self) -> &Arc<Engine<A>> {
+        &self.engine
+    }
+
+    /// The transport that carries messages now.
+    pub fn transport(&self) -> Transport {
+        self.lock().session.transport()
+    }
+
+    /// Whether the session has ended.
+    pub fn is_closed(&self) -> bool {
+        self.lock().session.is_closed()
+    }
+
+    /// Packets and bytes that wait for the client.
+    pub fn queued(&self) -> (usize, usize) {
+        self.lock().session.queued()
+    }
+
+    pub(crate) fn shard(&self) -> &Arc<Shard<A>> {
+        &self.shard
+    }
+}
+
+/// What the shard has to do for a client.
+pub(super) struct Work {
+    /// Flush this WebSocket.
+    pub(super) connection: Option<usize>,
+    /// Close this probing WebSocket: the session does not wait for it any longer.
+    pub(super) lost_probe: Option<usize>,
+    /// Tell the application, once.
+    pub(super) closed: Option<(CloseReason, &'static str)>,
+    /// Drop the session from the table.
+    pub(super) forgotten: bool,
+}

@@ -1,0 +1,553 @@
+//! A WebSocket on its shard: bytes to frames to packets, and the queue to one write.
+//!
+//! ```text
+//! Probing ── 5 ──▶ Open ── close by either side, or a fault ──▶ Closing ── EOF or deadline ──▶ gone
+//!    └── refused, lost, expired ──────────────────────────────────▲
+//! ```
+//!
+//! A small task reads; the shard's driver writes, once a turn, whatever was queued. Nothing else exists for
+//! an idle connection: it reads through a buffer of the thread and keeps an incomplete tail alone.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use erlen_engineio::frame::{self, Assembler, AssemblerLimits, FrameError, Incoming};
+use erlen_engineio::{CloseReason, Message, Packet, Probe, ProbeStep};
+use tokio::time::Sleep;
+
+use super::shard::Local;
+use super::stream::Stream;
+use super::{Application, Client};
+
+/// Bytes copied into one write; what is longer is written from where it lies.
+const CORK: usize = 64 * 1024;
+/// Reads of one connection before the others have their turn.
+const READS_A_TURN: usize = 16;
+
+/// A WebSocket and the session that it serves or probes.
+pub(super) struct Connection<A: Application> {
+    client: Arc<Client<A>>,
+    stream: RefCell<Stream>,
+    inbound: RefCell<Inbound>,
+    outbound: RefCell<Outbound>,
+    mode: Cell<Mode>,
+    /// A layer below the stream (TLS) holds bytes that it could not write yet.
+    unflushed: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Default)]
+struct Inbound {
+    /// An incomplete frame.
+    tail: Vec<u8>,
+    assembler: Assembler,
+}
+
+/// Bytes that the stream did not take yet.
+#[derive(Default)]
+struct Outbound {
+    pending: Vec<u8>,
+    written: usize,
+    /// The close frame is among them: nothing may follow.
+    closing: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Probing,
+    Open,
+    Closing,
+}
+
+/// Why reading ends.
+enum End {
+    /// The session or the peer closed in order: answer with this code.
+    Close(Option<u16>),
+    Fault(FrameError),
+    BadPacket,
+}
+
+/// Whether the stream took everything.
+#[derive(PartialEq, Eq)]
+enum Written {
+    All,
+    Stalled,
+    Broken,
+}
+
+impl<A: Application> Connection<A> {
+    /// Takes over a stream for a session that was opened on it, or that it wants to probe, on the
+    /// session's shard. `leftover`: what was read behind the handshake.
+    pub(super) fn start(local: &Rc<Local<A>>, client: Arc<Client<A>>, stream: Stream, leftover: &[u8], role: Role) {
+        let mode = if role == Role::Probe { Mode::Probing } else { Mode::Open };
+        let connection = Rc::new(Self {
+            client,
+            stream: RefCell::new(stream),
+            inbound: RefCell::default(),
+            outbound: RefCell::default(),
+            mode: Cell::new(mode),
+            unflushed: Cell::new(false),
+            waker: RefCell::new(None),
+        });
+        let slot = local.connections.borrow_mut().insert(Rc::clone(&connection));
+        local.shard.add_load(1);
+        let task = Task { local: Rc::clone(local), connection, slot, closing: None };
+        task.begin(role, leftover);
+        tokio::task::spawn_local(tokio::task::unconstrained(task));
+    }
+
+    /// Writes what is queued: one packet from where it lies, several from the thread's buffer, by one call.
+    pub(super) fn flush(&self, local: &Local<A>) {
+        if self.mode.get() != Mode::Open {
+            return;
+        }
+        if !self.write_pending(local) {
+            return self.give_up_if_closed(local);
+        }
+        loop {
+            let mut core = self.client.lock();
+            let Some(first) = core.session.poll_transmit() else {
+                let closed = core.session.is_closed();
+                drop(core);
+                if closed {
+                    self.close(local, None);
+                }
+                return;
+            };
+            let metrics = &local.shard.metrics;
+            let Some(second) = core.session.poll_transmit() else {
+                drop(core);
+                metrics.packets_out.add(1);
+                if !self.write(local, first.websocket_frame()) {
+                    return;
+                }
+                continue;
+            };
+            let mut cork = local.cork.borrow_mut();
+            cork.clear();
+            cork.extend_from_slice(first.websocket_frame());
+            cork.extend_from_slice(second.websocket_frame());
+            let mut packets = 2;
+            while cork.len() < CORK
+                && let Some(packet) = core.session.poll_transmit()
+            {
+                cork.extend_from_slice(packet.websocket_frame());
+                packets += 1;
+            }
+            drop(core);
+            metrics.packets_out.add(packets);
+            let open = self.write(local, &cork);
+            if cork.capacity() > 4 * CORK {
+                *cork = Vec::with_capacity(2 * CORK);
+            }
+            if !open {
+                return;
+            }
+        }
+    }
+
+    /// The session has ended while the stream is full: what is queued joins what is pending, and the
+    /// close timeout decides.
+    fn give_up_if_closed(&self, local: &Local<A>) {
+        let mut core = self.client.lock();
+        if !core.session.is_closed() || self.mode.get() != Mode::Open {
+            return;
+        }
+        let mut outbound = self.outbound.borrow_mut();
+        while let Some(packet) = core.session.poll_transmit() {
+            outbound.pending.extend_from_slice(packet.websocket_frame());
+        }
+        drop((core, outbound));
+        self.close(local, None);
+    }
+
+    /// Closes a WebSocket whose probe came to nothing.
+    pub(super) fn close_probe(&self, local: &Local<A>) {
+        if self.mode.get() == Mode::Probing {
+            self.close(local, None);
+        }
+    }
+
+    /// Sends a close frame behind what is pending, and waits for the peer's.
+    fn close(&self, local: &Local<A>, code: Option<u16>) {
+        self.mode.set(Mode::Closing);
+        let (bytes, len) = frame::close_frame(code);
+        if !self.outbound.borrow().closing {
+            self.write_or_keep(local, &bytes[..len]);
+            self.outbound.borrow_mut().closing = true;
+        }
+        self.wake();
+    }
+
+    /// Writes at once. False when the stream is full (the rest is kept) or broken.
+    fn write(&self, local: &Local<A>, bytes: &[u8]) -> bool {
+        match self.try_write(local, bytes) {
+            Ok(n) if n == bytes.len() => true,
+            Ok(n) => {
+                self.keep(&bytes[n..]);
+                false
+            }
+            Err(_) => {
+                self.broken(local);
+                false
+            }
+        }
+    }
+
+    /// Writes at once unless something is pending; keeps what could not go.
+    fn write_or_keep(&self, local: &Local<A>, bytes: &[u8]) {
+        if self.outbound.borrow().pending.is_empty() {
+            self.write(local, bytes);
+        } else {
+            self.outbound.borrow_mut().pending.extend_from_slice(bytes);
+        }
+    }
+
+    fn keep(&self, rest: &[u8]) {
+        let mut outbound = self.outbound.borrow_mut();
+        outbound.pending.clear();
+        outbound.pending.extend_from_slice(rest);
+        outbound.written = 0;
+        drop(outbound);
+        if self.mode.get() == Mode::Open {
+            self.client.lock().session.set_stalled(Some(Instant::now()));
+            self.client.touch();
+        }
+    }
+
+    /// Writes what is pending; true when nothing is any longer.
+    fn write_pending(&self, local: &Local<A>) -> bool {
+        match self.drain_pending(local) {
+            Written::All => true,
+            Written::Stalled => false,
+            Written::Broken => {
+                self.broken(local);
+                false
+            }
+        }
+    }
+
+    fn drain_pending(&self, local: &Local<A>) -> Written {
+        let mut outbound = self.outbound.borrow_mut();
+        if outbound.pending.is_empty() {
+            return Written::All;
+        }
+        let bytes = std::mem::take(&mut outbound.pending);
+        match self.try_write(local, bytes.get(outbound.written..).unwrap_or_default()) {
+            Err(_) => Written::Broken,
+            Ok(n) if outbound.written + n == bytes.len() => {
+                outbound.written = 0;
+                drop(outbound);
+                if self.mode.get() == Mode::Open {
+                    self.client.lock().session.set_stalled(None);
+                }
+                Written::All
+            }
+            Ok(n) => {
+                outbound.written += n;
+                outbound.pending = bytes;
+                drop(outbound);
+                if n > 0 && self.mode.get() == Mode::Open {
+                    self.client.lock().session.set_stalled(Some(Instant::now()));
+                }
+                Written::Stalled
+            }
+        }
+    }
+
+    /// Bytes written now; fewer than all when the stream is full, and then the task is woken once it is not.
+    fn try_write(&self, local: &Local<A>, bytes: &[u8]) -> io::Result<usize> {
+        let waker = self.waker.borrow();
+        let mut cx = Context::from_waker(waker.as_ref().unwrap_or(Waker::noop()));
+        let mut stream = self.stream.borrow_mut();
+        let mut written = 0;
+        while written < bytes.len() {
+            local.shard.metrics.writes.add(1);
+            match stream.poll_write(&mut cx, &bytes[written..]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => written += n,
+                Poll::Ready(Err(e)) => return Err(e),
+                Poll::Pending => break,
+            }
+        }
+        local.shard.metrics.bytes_out.add(written);
+        match stream.poll_flush(&mut cx) {
+            Poll::Ready(Err(e)) => return Err(e),
+            flushed => self.unflushed.set(flushed.is_pending()),
+        }
+        Ok(written)
+    }
+
+    fn broken(&self, _: &Local<A>) {
+        match self.mode.replace(Mode::Closing) {
+            Mode::Open => self.client.transport_lost(CloseReason::TransportError, "write failed"),
+            Mode::Probing => self.client.abort_probe(),
+            Mode::Closing => {}
+        }
+        let mut outbound = self.outbound.borrow_mut();
+        outbound.pending = Vec::new();
+        outbound.closing = true;
+        drop(outbound);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Takes bytes as they were read; `bytes` is unmasked in place.
+    fn receive(&self, local: &Local<A>, bytes: &mut [u8]) -> Result<(), End> {
+        let mut inbound = self.inbound.borrow_mut();
+        if inbound.tail.is_empty() {
+            let consumed = self.parse(local, &mut inbound.assembler, bytes)?;
+            inbound.tail.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+            return Ok(());
+        }
+        let mut tail = std::mem::take(&mut inbound.tail);
+        tail.extend_from_slice(bytes);
+        let consumed = self.parse(local, &mut inbound.assembler, &mut tail)?;
+        if consumed < tail.len() {
+            tail.drain(..consumed);
+            inbound.tail = tail;
+        }
+        Ok(())
+    }
+
+    /// Handles every whole frame in `bytes`; answers how many bytes they were.
+    fn parse(&self, local: &Local<A>, assembler: &mut Assembler, bytes: &mut [u8]) -> Result<usize, End> {
+        let max_payload = self.client.engine().session_config().max_payload;
+        let limits = AssemblerLimits { max_message: max_payload, ..AssemblerLimits::default() };
+        let now = Instant::now();
+        let mut consumed = 0;
+        while let Some(rest) = bytes.get_mut(consumed..).filter(|rest| !rest.is_empty()) {
+            let Some((frame, length)) = frame::parse(rest, max_payload).map_err(End::Fault)? else {
+                break;
+            };
+            consumed += length;
+            match assembler.push(&limits, now, frame).map_err(End::Fault)? {
+                Incoming::Text(text) => self.receive_text(local, now, &text)?,
+                Incoming::Binary(data) => self.receive_binary(now, &data)?,
+                Incoming::Ping(payload) => self.pong(local, payload),
+                Incoming::Pong | Incoming::Fragment => {}
+                Incoming::Close(code) => return Err(End::Close(code)),
+            }
+            if self.mode.get() == Mode::Closing {
+                return Ok(bytes.len());
+            }
+        }
+        Ok(consumed)
+    }
+
+    fn receive_text(&self, local: &Local<A>, now: Instant, text: &str) -> Result<(), End> {
+        if self.mode.get() == Mode::Probing {
+            return self.receive_probe(local, Packet::decode(text).ok());
+        }
+        let packet = Packet::decode(text).map_err(|_| End::BadPacket)?;
+        self.client.receive(now, packet);
+        Ok(())
+    }
+
+    fn receive_binary(&self, now: Instant, data: &[u8]) -> Result<(), End> {
+        if self.mode.get() == Mode::Probing {
+            self.client.receive_probe(None);
+            return Err(End::Close(None));
+        }
+        self.client.receive(now, Packet::Message(Message::Binary(data)));
+        Ok(())
+    }
+
+    fn receive_probe(&self, local: &Local<A>, packet: Option<Packet<'_>>) -> Result<(), End> {
+        match self.client.receive_probe(packet) {
+            ProbeStep::Reply(pong) => self.write_or_keep(local, pong.websocket_frame()),
+            ProbeStep::Upgraded => self.mode.set(Mode::Open),
+            ProbeStep::Refused => return Err(End::Close(None)),
+        }
+        Ok(())
+    }
+
+    /// Answers a ping frame. While bytes are pending none is added: the newest ping alone needs its answer.
+    fn pong(&self, local: &Local<A>, payload: &[u8]) {
+        if !self.outbound.borrow().pending.is_empty() {
+            return;
+        }
+        let mut header = [0; frame::MAX_HEADER];
+        let length = frame::write_header(&mut header, frame::Opcode::Pong, payload.len());
+        let mut bytes = Vec::with_capacity(length + payload.len());
+        bytes.extend_from_slice(&header[..length]);
+        bytes.extend_from_slice(payload);
+        self.write(local, &bytes);
+    }
+
+    /// Ends what the connection carries, and closes it with the code that the cause asks for.
+    fn end(&self, local: &Local<A>, end: End) {
+        let (reason, detail, code) = match end {
+            End::Close(code) => (CloseReason::TransportClose, "the client closed the WebSocket", code),
+            End::BadPacket => (CloseReason::ParseError, "a packet of no known type", None),
+            End::Fault(error) => {
+                let code = error.close_code();
+                let reason = if code == 1009 { CloseReason::PayloadTooLarge } else { CloseReason::TransportError };
+                self.client.engine().log_fault(&self.client, &error);
+                (reason, "a WebSocket frame against the rules", Some(code))
+            }
+        };
+        match self.mode.get() {
+            Mode::Open => self.client.transport_lost(reason, detail),
+            Mode::Probing => self.client.abort_probe(),
+            Mode::Closing => return,
+        }
+        self.close(local, code);
+    }
+
+    /// The peer is gone without a word.
+    fn lost(&self, reason: CloseReason, detail: &'static str) {
+        match self.mode.replace(Mode::Closing) {
+            Mode::Open => self.client.transport_lost(reason, detail),
+            Mode::Probing => self.client.abort_probe(),
+            Mode::Closing => {}
+        }
+    }
+}
+
+/// What a new WebSocket is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is the transport of its session from the start.
+    Transport,
+    /// It probes a session that polls.
+    Probe,
+}
+
+/// The connection's task: it reads, and sees the end.
+struct Task<A: Application> {
+    local: Rc<Local<A>>,
+    connection: Rc<Connection<A>>,
+    slot: usize,
+    closing: Option<Pin<Box<Sleep>>>,
+}
+
+impl<A: Application> Task<A> {
+    fn begin(&self, role: Role, leftover: &[u8]) {
+        let connection = &*self.connection;
+        match role {
+            Role::Transport => connection.client.lock().connection = Some(self.slot),
+            Role::Probe => {
+                if connection.client.begin_probe(Instant::now(), self.slot) == Probe::Refused {
+                    connection.close(&self.local, None);
+                }
+            }
+        }
+        if !leftover.is_empty()
+            && let Err(end) = connection.receive(&self.local, &mut leftover.to_vec())
+        {
+            connection.end(&self.local, end);
+        }
+    }
+
+    fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let connection = &*self.connection;
+        connection.flush_if_pending(&self.local);
+        let mut buffer = self.local.read_buffer.borrow_mut();
+        for _ in 0..READS_A_TURN {
+            if connection.mode.get() == Mode::Closing {
+                return Poll::Ready(());
+            }
+            if connection.mode.get() == Mode::Open {
+                std::task::ready!(connection.client.poll_ready_to_read(cx));
+            }
+            let read = connection.stream.borrow_mut().poll_read(cx, &mut buffer);
+            match std::task::ready!(read) {
+                Ok(0) => connection.lost(CloseReason::TransportClose, "the connection closed"),
+                Err(_) => connection.lost(CloseReason::TransportError, "read failed"),
+                Ok(n) => {
+                    let bytes = buffer.get_mut(..n).unwrap_or_default();
+                    if let Err(end) = connection.receive(&self.local, bytes) {
+                        connection.end(&self.local, end);
+                    }
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what is left, ends the writing half, and reads until the peer has closed too.
+    fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let connection = &*self.connection;
+        let timeout = connection.client.engine().options().close_timeout;
+        let sleep = self.closing.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        if sleep.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        match connection.drain_pending(&self.local) {
+            Written::All => {}
+            Written::Stalled => return Poll::Pending,
+            Written::Broken => return Poll::Ready(()),
+        }
+        let mut stream = connection.stream.borrow_mut();
+        if std::task::ready!(stream.poll_shutdown(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        let mut buffer = self.local.read_buffer.borrow_mut();
+        for _ in 0..READS_A_TURN {
+            match std::task::ready!(stream.poll_read(cx, &mut buffer)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<A: Application> Connection<A> {
+    /// Goes on where a full stream had stopped the driver.
+    fn flush_if_pending(&self, local: &Local<A>) {
+        if self.unflushed.get() {
+            // Writes nothing, and flushes.
+            let _ = self.try_write(local, &[]);
+        }
+        if self.outbound.borrow().pending.is_empty() {
+            return;
+        }
+        match self.mode.get() {
+            Mode::Open => self.flush(local),
+            Mode::Probing => {
+                self.write_pending(local);
+            }
+            Mode::Closing => {}
+        }
+    }
+}
+
+impl<A: Application> Future for Task<A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut waker = this.connection.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        drop(waker);
+        if this.connection.mode.get() != Mode::Closing {
+            std::task::ready!(this.poll_open(cx));
+        }
+        this.poll_closing(cx)
+    }
+}
+
+impl<A: Application> Drop for Task<A> {
+    fn drop(&mut self) {
+        self.connection.lost(CloseReason::TransportClose, "the connection closed");
+        self.local.connections.borrow_mut().try_remove(self.slot);
+        self.local.shard.add_load(-1);
+    }
+}

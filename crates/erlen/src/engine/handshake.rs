@@ -1,0 +1,146 @@
+//! What is kept of the request that opened a session: one block of memory.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use http::request::Parts;
+
+/// The request that opened a session: target, headers, peer.
+///
+/// It is kept in one block, since the request itself would pin its read buffer for as long as the
+/// session lives.
+#[derive(Debug)]
+pub struct Handshake {
+    /// `path?query`, then a line `name: value` for each header, all ended by `\n`.
+    text: Box<str>,
+    peer: Option<SocketAddr>,
+    issued: SystemTime,
+    secure: bool,
+}
+
+impl Handshake {
+    pub(crate) fn new(parts: &Parts, peer: Option<SocketAddr>, secure: bool) -> Self {
+        let target = parts.uri.path_and_query().map_or("/", |t| t.as_str());
+        let size: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 3).sum();
+        let mut text = String::with_capacity(target.len() + 1 + size);
+        text.push_str(target);
+        text.push('\n');
+        for (name, value) in &parts.headers {
+            text.push_str(name.as_str());
+            text.push_str(": ");
+            text.extend(value.as_bytes().iter().map(|&b| char::from(b)));
+            text.push('\n');
+        }
+        Self { text: text.into_boxed_str(), peer, issued: SystemTime::now(), secure }
+    }
+
+    /// A handshake without a request, as the test client makes it.
+    pub(crate) fn internal(target: &str, headers: &[(&str, &str)]) -> Self {
+        let mut text = format!("{target}\n");
+        for (name, value) in headers {
+            text.push_str(&format!("{}: {value}\n", name.to_ascii_lowercase()));
+        }
+        Self { text: text.into_boxed_str(), peer: None, issued: SystemTime::now(), secure: false }
+    }
+
+    /// The request's target: path and query.
+    pub fn uri(&self) -> &str {
+        self.text.lines().next().unwrap_or_default()
+    }
+
+    /// The query, undecoded, without its `?`.
+    pub fn query(&self) -> &str {
+        self.uri().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The decoded pairs of the query, in order.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> {
+        self.query().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key), decode(value))
+        })
+    }
+
+    /// The last value of a query key.
+    pub fn query_value(&self, key: &str) -> Option<String> {
+        self.query_pairs().filter(|(k, _)| k == key).last().map(|(_, value)| value)
+    }
+
+    /// The first value of a header; bytes beyond ASCII are read as Latin-1, as HTTP has it.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// All headers in order, names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.text.lines().skip(1).filter_map(|line| line.split_once(": "))
+    }
+
+    /// The address at the other end of the connection, when it is known.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// When the session was opened.
+    pub fn issued(&self) -> SystemTime {
+        self.issued
+    }
+
+    /// Whether the connection was encrypted by the listener of the engine itself.
+    pub fn secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Whether the request came from another origin, as its headers say.
+    pub fn cross_domain(&self) -> bool {
+        self.header("origin").is_some()
+    }
+}
+
+/// Percent-decodes; what is no valid escape stays, what is no UTF-8 is replaced.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escape = match (byte, tail) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escape {
+            Some((high, low)) => {
+                bytes.push(high << 4 | low);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(if byte == b'+' { b' ' } else { byte });
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn target_headers_and_query_come_back() {
+        let handshake = Handshake::internal("/socket.io/?EIO=4&a%20b=%26%3D%3Fa&x=1&x=2", &[("X-Token", "t: 1")]);
+        assert_eq!(handshake.query_value("a b").as_deref(), Some("&=?a"));
+        assert_eq!(handshake.query_value("x").as_deref(), Some("2"));
+        assert_eq!(handshake.header("x-token"), Some("t: 1"));
+        assert_eq!(handshake.header("cookie"), None);
+    }
+
+    #[test]
+    fn broken_escapes_stay_as_they_are() {
+        assert_eq!(decode("%E0%A4%A"), "\u{fffd}%A");
+        assert_eq!(decode("%"), "%");
+        assert_eq!(decode("%zz+"), "%zz ");
+    }
+}

@@ -1,0 +1,255 @@
+//! The Engine.IO server: transports, sessions, shards. Usable alone, as plain Engine.IO.
+//!
+//! ```text
+//! request ─▶ http.rs ─┬─ GET, POST ──────────▶ Client ─▶ Application::on_message
+//!                     └─ Upgrade ─▶ connection.rs ─▶ Client
+//! Client::send ─▶ the session's queue ─▶ dirty list of its shard ─▶ one write, or the parked GET
+//! ```
+//!
+//! An [`Application`] is what runs on top: Socket.IO ([`Server`](crate::Server)), or a user's own.
+
+mod client;
+mod connection;
+mod handshake;
+mod http;
+pub(crate) mod metrics;
+mod options;
+mod origin;
+mod sessions;
+mod shard;
+mod stream;
+mod timers;
+mod upgrade;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+pub use client::{Client, Delivery};
+pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Transport};
+use erlen_engineio::{Config, Session};
+pub use handshake::Handshake;
+pub(crate) use http::{Body, empty, text};
+pub use metrics::{EngineMetrics, Histogram};
+pub use options::{Allowed, Cookie, Options, Transports};
+pub(crate) use options::{AllowHook, HeadersHook};
+pub use origin::Cors;
+pub use stream::AnyStream;
+pub(crate) use upgrade::StreamSource;
+
+use metrics::Counter;
+use sessions::Sessions;
+use shard::Shard;
+
+/// What runs on top of the engine. Its methods are called on I/O threads and must not block.
+pub trait Application: Send + Sync + Sized + 'static {
+    /// What is kept for each session.
+    type State: Send + Sync + 'static;
+
+    /// The state of a session that is about to open.
+    fn open_state(&self) -> Self::State;
+
+    /// A session has opened.
+    fn on_open(&self, client: &Arc<Client<Self>>);
+
+    /// A message has arrived. Messages of one session come one after another, in order.
+    fn on_message(&self, client: &Arc<Client<Self>>, now: Instant, message: Message<'_>);
+
+    /// The session has ended: the reason, and the finer cause. Called once.
+    fn on_close(&self, client: &Arc<Client<Self>>, reason: CloseReason, detail: &'static str);
+
+    /// Whether this client's messages have to wait: reading pauses until [`Client::resume_reading`].
+    fn is_saturated(&self, client: &Arc<Client<Self>>) -> bool {
+        let _ = client;
+        false
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has to be called for this client.
+    fn deadline(&self, client: &Arc<Client<Self>>) -> Option<Instant> {
+        let _ = client;
+        None
+    }
+
+    /// A deadline may be due.
+    fn handle_timeout(&self, client: &Arc<Client<Self>>, now: Instant) {
+        let _ = (client, now);
+    }
+}
+
+/// An Engine.IO server.
+pub struct Engine<A: Application> {
+    app: A,
+    options: Options,
+    session_config: Arc<Config>,
+    shards: Vec<Arc<Shard<A>>>,
+    sessions: Sessions<A>,
+    next_shard: AtomicUsize,
+    refused: Counter,
+    closing: AtomicBool,
+    slash_hint: std::sync::Once,
+}
+
+impl<A: Application> Engine<A> {
+    /// Starts the shards of a new engine.
+    ///
+    /// # Errors
+    /// When the system gives no thread or no event queue.
+    pub fn start(app: A, mut options: Options) -> std::io::Result<Arc<Self>> {
+        if options.shards == 0 {
+            options.shards = std::thread::available_parallelism().map_or(1, usize::from);
+        }
+        options.session.allow_upgrades &= options.transports.websocket;
+        let shards = (0..options.shards).map(Shard::start).collect::<Result<_, _>>()?;
+        Ok(Arc::new(Self {
+            app,
+            session_config: Arc::new(options.session.clone()),
+            options,
+            shards,
+            sessions: Sessions::new(),
+            next_shard: AtomicUsize::new(0),
+            refused: Counter::default(),
+            closing: AtomicBool::new(false),
+            slash_hint: std::sync::Once::new(),
+        }))
+    }
+
+    /// What runs on top.
+    pub fn app(&self) -> &A {
+        &self.app
+    }
+
+    /// What the engine was told.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Every open session.
+    pub fn clients(&self) -> Vec<Arc<Client<A>>> {
+        self.sessions.all()
+    }
+
+    /// How many sessions are open.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The counters now.
+    pub fn metrics(&self) -> EngineMetrics {
+        let closed = CloseReason::ALL.iter().map(|reason| (*reason, 0)).collect();
+        let mut total = EngineMetrics { closed, refused: self.refused.get(), ..EngineMetrics::default() };
+        for shard in &self.shards {
+            shard.metrics.add_to(&mut total);
+        }
+        for client in self.sessions.all() {
+            let core = client.lock();
+            if core.session.is_closed() {
+                continue;
+            }
+            match core.session.transport() {
+                Transport::Polling => total.sessions_polling += 1,
+                Transport::WebSocket => total.sessions_websocket += 1,
+            }
+            let (packets, bytes) = core.session.queued();
+            total.queued_packets += packets;
+            total.queued_bytes += bytes;
+        }
+        total
+    }
+
+    /// Ends every session as one does when the server goes away. New ones are refused from now on.
+    pub fn close(&self) {
+        self.closing.store(true, Relaxed);
+        for client in self.sessions.all() {
+            client.close(CloseReason::ServerShuttingDown, "the server shuts down");
+        }
+    }
+
+    /// Refuses new sessions with 503; the open ones go on.
+    pub fn refuse_new_sessions(&self) {
+        self.closing.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    pub(crate) fn session_config(&self) -> &Arc<Config> {
+        &self.session_config
+    }
+
+    pub(crate) fn shards(&self) -> &[Arc<Shard<A>>] {
+        &self.shards
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.options.max_sessions != usize::MAX && self.sessions.len() >= self.options.max_sessions
+    }
+
+    /// Opens a session; the caller drives it from here on.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        shard: &Arc<Shard<A>>,
+        transport: Transport,
+        handshake: Handshake,
+    ) -> Arc<Client<A>> {
+        let sid = Sid::from_random(random());
+        let session = Session::open(sid, Arc::clone(&self.session_config), Instant::now(), transport);
+        let client = Client::new(Arc::clone(self), Arc::clone(shard), session, handshake);
+        self.sessions.insert(Arc::clone(&client));
+        shard.metrics.count_open(transport);
+        self.app.on_open(&client);
+        client.touch();
+        client
+    }
+
+    /// The shard for a new session: the one that the caller runs on, else the next in turn.
+    pub(crate) fn pick_shard(&self) -> &Arc<Shard<A>> {
+        let own = self.shards.iter().find(|shard| shard.is_current());
+        own.unwrap_or_else(|| {
+            let turn = self.next_shard.fetch_add(1, Relaxed);
+            &self.shards[turn % self.shards.len()]
+        })
+    }
+
+    pub(crate) fn least_loaded_shard(&self) -> &Arc<Shard<A>> {
+        self.shards.iter().min_by_key(|shard| shard.load()).unwrap_or(&self.shards[0])
+    }
+
+    pub(crate) fn session(&self, sid: &Sid) -> Option<Arc<Client<A>>> {
+        self.sessions.get(sid)
+    }
+
+    fn finish(&self, client: &Arc<Client<A>>, reason: CloseReason, detail: &'static str) {
+        client.shard().metrics.count_close(reason);
+        tracing::debug!(target: "erlen::engine", sid = ?client.sid(), %reason, detail, "session closed");
+        self.app.on_close(client, reason, detail);
+    }
+
+    fn forget(&self, client: &Arc<Client<A>>) {
+        self.sessions.remove(client.sid());
+    }
+
+    fn log_fault(&self, client: &Arc<Client<A>>, fault: &erlen_engineio::frame::FrameError) {
+        let limit = self.session_config.max_payload;
+        tracing::info!(target: "erlen::engine", sid = ?client.sid(), %fault, limit,
+            "WebSocket closed; the limit is the builder's `max_payload`");
+    }
+}
+
+impl<A: Application> Drop for Engine<A> {
+    fn drop(&mut self) {
+        for shard in &self.shards {
+            shard.stop();
+        }
+    }
+}
+
+/// Bytes of the system's random source.
+///
+/// # Panics
+/// When the system has none: nothing that hands out secrets may go on then.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system's random source answers");
+    bytes
+}

@@ -1,0 +1,215 @@
+//! Who may talk to the engine from a browser: the origin check, and the CORS headers for whom it lets in.
+//!
+//! The check holds on every transport, since a browser sends a WebSocket across origins without asking.
+//! Same origin by default: the `Origin`'s host and port equal those of `Host`. No `Origin`, no check.
+
+use http::header::{self, HeaderMap, HeaderValue};
+
+/// Origins beyond the own one, and what their pages may do.
+///
+/// ```
+/// use erlen::Cors;
+/// let cors = Cors::origins(["https://app.example", "https://*.example.org"]).credentials(true);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    origins: Origins,
+    credentials: bool,
+    max_age: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origins {
+    Any,
+    List(Vec<String>),
+}
+
+impl Cors {
+    /// Every origin. Browsers then send no credentials.
+    pub fn any() -> Self {
+        Self { origins: Origins::Any, credentials: false, max_age: None }
+    }
+
+    /// These origins, `scheme://host[:port]`; a `*` may stand for the leftmost label of the host.
+    pub fn origins<S: Into<String>>(origins: impl IntoIterator<Item = S>) -> Self {
+        let list = origins.into_iter().map(|o| o.into().trim_end_matches('/').to_ascii_lowercase()).collect();
+        Self { origins: Origins::List(list), credentials: false, max_age: None }
+    }
+
+    /// Whether cookies and authorization may come along. Not with [`any`](Self::any).
+    pub fn credentials(mut self, allowed: bool) -> Self {
+        self.credentials = allowed;
+        self
+    }
+
+    /// For how many seconds a browser may remember the preflight's answer.
+    pub fn max_age(mut self, seconds: u32) -> Self {
+        self.max_age = Some(seconds);
+        self
+    }
+
+    pub(crate) fn is_any(&self) -> bool {
+        self.origins == Origins::Any
+    }
+
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.credentials
+    }
+
+    fn lists(&self, origin: &str) -> bool {
+        match &self.origins {
+            Origins::Any => true,
+            Origins::List(list) => list.iter().any(|allowed| matches(allowed, origin)),
+        }
+    }
+}
+
+/// Whether `origin` is the one that `allowed` names; `*.` stands for one label.
+fn matches(allowed: &str, origin: &str) -> bool {
+    let Some((scheme, domain)) = allowed.split_once("*.") else {
+        return allowed == origin;
+    };
+    let label = origin.strip_prefix(scheme).and_then(|rest| rest.strip_suffix(domain));
+    let label = label.and_then(|label| label.strip_suffix('.'));
+    label.is_some_and(|label| !label.is_empty() && !label.contains(['.', '/', ':']))
+}
+
+/// What the origin of a request means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// No browser, or the own page: no CORS headers.
+    Own,
+    /// Another origin that is welcome.
+    Welcome(HeaderValue),
+    /// Not welcome.
+    Refused,
+    /// Not an origin at all.
+    Malformed,
+}
+
+/// Judges a request by its headers. `secure`: whether the scheme is known, and which it is.
+pub(crate) fn judge(cors: Option<&Cors>, headers: &HeaderMap, secure: Option<bool>) -> Verdict {
+    let Some(value) = headers.get(header::ORIGIN) else {
+        return Verdict::Own;
+    };
+    let Ok(origin) = value.to_str() else {
+        return Verdict::Malformed;
+    };
+    if headers.get_all(header::ORIGIN).iter().count() > 1 || origin.bytes().any(|b| !b.is_ascii_graphic()) {
+        return Verdict::Malformed;
+    }
+    let origin = origin.to_ascii_lowercase();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_own(&origin, &host.to_ascii_lowercase(), secure) {
+        return Verdict::Own;
+    }
+    match cors {
+        Some(cors) if cors.lists(&origin) => Verdict::Welcome(value.clone()),
+        _ => Verdict::Refused,
+    }
+}
+
+/// Whether an origin is the one that was asked: same host and port, and the same scheme where it is known.
+/// `ws` and `wss` pass as `http` and `https`, since native clients send them.
+fn is_own(origin: &str, host: &str, secure: Option<bool>) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let tls = match scheme {
+        "http" | "ws" => false,
+        "https" | "wss" => true,
+        _ => return false,
+    };
+    if host.is_empty() || secure.is_some_and(|secure| secure != tls) {
+        return false;
+    }
+    split_port(authority, tls) == split_port(host, tls)
+}
+
+/// Host and port, the scheme's own port where none is written.
+fn split_port(authority: &str, tls: bool) -> (&str, &str) {
+    let default = if tls { "443" } else { "80" };
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, default),
+    }
+}
+
+/// Adds the CORS headers of an answer to a welcome origin; `Vary` whenever the answer depends on it.
+pub(crate) fn add_headers(cors: &Cors, verdict: &Verdict, headers: &mut HeaderMap) {
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let Verdict::Welcome(origin) = verdict else {
+        return;
+    };
+    let allowed = if cors.is_any() { HeaderValue::from_static("*") } else { origin.clone() };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    if cors.credentials {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+}
+
+/// Adds what a preflight asks for: the methods of the engine, and the headers that the page wants to send.
+pub(crate) fn add_preflight_headers(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,POST"));
+    if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        headers.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+    }
+    if let Some(seconds) = cors.max_age {
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(seconds));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(cors: Option<&Cors>, origin: &str, host: &str, secure: Option<bool>) -> Verdict {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+        headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+        judge(cors, &headers, secure)
+    }
+
+    #[test]
+    fn the_own_page_is_let_in_by_any_scheme_that_fits() {
+        for origin in ["http://a.example:5000", "https://a.example:5000", "ws://a.example:5000", "http://A.example:5000"] {
+            assert_eq!(judged(None, origin, "a.example:5000", None), Verdict::Own, "{origin}");
+        }
+        assert_eq!(judged(None, "https://a.example", "a.example:443", None), Verdict::Own);
+        assert_eq!(judged(None, "http://a.example", "a.example", None), Verdict::Own);
+        assert_eq!(judged(None, "http://[::1]:80", "[::1]", None), Verdict::Own);
+    }
+
+    #[test]
+    fn a_known_scheme_must_agree() {
+        assert_eq!(judged(None, "http://a.example:5000", "a.example:5000", Some(true)), Verdict::Refused);
+        assert_eq!(judged(None, "wss://a.example:5000", "a.example:5000", Some(true)), Verdict::Own);
+    }
+
+    #[test]
+    fn foreign_and_null_origins_are_refused() {
+        for origin in ["null", "http://b.example", "http://a.example:5001", "file://a.example:5000", "a.example:5000"] {
+            assert_eq!(judged(None, origin, "a.example:5000", None), Verdict::Refused, "{origin}");
+        }
+    }
+
+    #[test]
+    fn listed_origins_are_welcome_and_a_wildcard_is_one_label() {
+        let cors = Cors::origins(["https://good.example", "https://*.wild.example"]);
+        let welcome = |origin: &str| matches!(judged(Some(&cors), origin, "h", None), Verdict::Welcome(_));
+        assert!(welcome("https://good.example"));
+        assert!(welcome("https://x.wild.example"));
+        for origin in [
+            "https://evil.example",
+            "http://good.example",
+            "https://good.example.evil",
+            "https://a.b.wild.example",
+            "https://.wild.example",
+            "https://evil/.wild.example",
+            "null",
+        ] {
+            assert!(!welcome(origin), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! A shard: one thread that reads and writes its connections and keeps their sessions' deadlines.
+//!
+//! ```text
+//!  any thread ── push_dirty ──▶ inbox ──▶ driver, at the end of the turn:
+//!                                          commands · flush each dirty client once · deadlines
+//!  its own thread: a small task a connection, which only reads (connection.rs)
+//! ```
+//!
+//! The driver is one task. It is woken when the inbox was empty, so a broadcast wakes it once, and it
+//! runs behind all tasks that were ready, so everything that they sent goes out in one write a connection.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+use tokio::task::LocalSet;
+use tokio::time::Sleep;
+
+use super::connection::Connection;
+use super::metrics::ShardMetrics;
+use super::timers::Timers;
+use super::{Application, Client};
+
+/// Bytes of the buffer through which a thread reads.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// How late a turn must be for the shard to believe that the process stood still: the sockets are then read
+/// before the deadlines act, since the pongs lie there.
+const STOOD_STILL: Duration = Duration::from_secs(1);
+
+/// The side of a shard that any thread sees.
+pub(crate) struct Shard<A: Application> {
+    inbox: Mutex<Inbox<A>>,
+    load: AtomicUsize,
+    thread: std::sync::OnceLock<std::thread::ThreadId>,
+    pub(crate) metrics: ShardMetrics,
+}
+
+struct Inbox<A: Application> {
+    dirty: Vec<Arc<Client<A>>>,
+    commands: Vec<Command<A>>,
+    driver: Option<Waker>,
+    stopped: bool,
+}
+
+/// Work for the shard's thread.
+pub(crate) type Command<A> = Box<dyn FnOnce(&Rc<Local<A>>) + Send>;
+
+/// The side of a shard that lives on its thread.
+pub(crate) struct Local<A: Application> {
+    pub(crate) shard: Arc<Shard<A>>,
+    pub(super) connections: RefCell<Slab<Rc<Connection<A>>>>,
+    pub(super) read_buffer: RefCell<Box<[u8]>>,
+    pub(super) cork: RefCell<Vec<u8>>,
+    timers: RefCell<Timers<Arc<Client<A>>>>,
+}
+
+impl<A: Application> Shard<A> {
+    /// Starts the shard's thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread or no event queue.
+    pub(super) fn start(index: usize) -> std::io::Result<Arc<Self>> {
+        let inbox = Inbox { dirty: Vec::new(), commands: Vec::new(), driver: None, stopped: false };
+        let shard = Arc::new(Self {
+            inbox: Mutex::new(inbox),
+            load: AtomicUsize::new(0),
+            thread: std::sync::OnceLock::new(),
+            metrics: ShardMetrics::default(),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let own = Arc::clone(&shard);
+        std::thread::Builder::new().name(format!("erlen-shard-{index}")).spawn(move || {
+            let _ = own.thread.set(std::thread::current().id());
+            let local = Rc::new(Local::new(own));
+            LocalSet::new().block_on(&runtime, tokio::task::unconstrained(Driver::new(local)));
+        })?;
+        Ok(shard)
+    }
+
+    /// Puts a client on the dirty list. Call it once a client and turn: the client's own flag sees to that.
+    pub(super) fn push_dirty(&self, client: Arc<Client<A>>) {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.dirty.push(client);
+        let driver = inbox.driver.take();
+        drop(inbox);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Runs `command` on the shard's thread, soon.
+    pub(crate) fn execute(&self, command: impl FnOnce(&Rc<Local<A>>) + Send + 'static) {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if inbox.stopped {
+            return;
+        }
+        inbox.commands.push(Box::new(command));
+        let driver = inbox.driver.take();
+        drop(inbox);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Ends the shard's thread, and with it every connection that is left.
+    pub(super) fn stop(&self) {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.stopped = true;
+        let driver = inbox.driver.take();
+        drop(inbox);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Connections that the shard carries.
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Relaxed)
+    }
+
+    pub(super) fn add_load(&self, change: isize) {
+        self.load.fetch_add(change.cast_unsigned(), Relaxed);
+    }
+
+    /// Whether the caller runs on the shard's thread.
+    pub(crate) fn is_current(&self) -> bool {
+        self.thread.get() == Some(&std::thread::current().id())
+    }
+}
+
+impl<A: Application> Local<A> {
+    fn new(shard: Arc<Shard<A>>) -> Self {
+        Self {
+            shard,
+            connections: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            cork: RefCell::default(),
+            timers: RefCell::new(Timers::new(Instant::now())),
+        }
+    }
+
+    pub(super) fn connection(&self, slot: usize) -> Option<Rc<Connection<A>>> {
+        self.connections.borrow().get(slot).cloned()
+    }
+
+    /// Does everything that a dirty client needs: write, answer, close, file its deadline.
+    fn flush(&self, now: Instant, client: &Arc<Client<A>>) {
+        let work = client.take_work();
+        if let Some(connection) = work.lost_probe.and_then(|slot| self.connection(slot)) {
+            connection.close_probe(self);
+        }
+        if let Some(connection) = work.connection.and_then(|slot| self.connection(slot)) {
+            connection.flush(self);
+        }
+        if let Some((reason, detail)) = work.closed {
+            client.engine().finish(client, reason, detail);
+        }
+        if work.forgotten {
+            client.engine().forget(client);
+        }
+        self.arm(now, client);
+    }
+
+    /// Files the client's deadline, if it is earlier than what is filed.
+    fn arm(&self, now: Instant, client: &Arc<Client<A>>) {
+        let Some(deadline) = client.deadline() else {
+            return;
+        };
+        let mut core = client.lock();
+        if core.armed.is_none_or(|armed| deadline < armed) {
+            core.armed = Some(self.timers.borrow_mut().insert(now, deadline, Arc::clone(client)));
+        }
+    }
+
+    /// Lets a fired entry act, unless an earlier one of the same session already did.
+    fn fire(&self, now: Instant, client: &Arc<Client<A>>) {
+        if client.lock().armed.is_some_and(|armed| armed <= now) {
+            client.handle_timeouts(now);
+        }
+    }
+}
+
+/// The shard's task: see the header.
+struct Driver<A: Application> {
+    local: Rc<Local<A>>,
+    dirty: Vec<Arc<Client<A>>>,
+    sleep: Pin<Box<Sleep>>,
+    /// For when the sleep is set; `None` while nothing is filed.
+    wake_at: Option<Instant>,
+    /// The process stood still: deadlines wait until the sockets were read.
+    grace: bool,
+}
+
+impl<A: Application> Driver<A> {
+    fn new(local: Rc<Local<A>>) -> Self {
+        let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self { local, dirty: Vec::new(), sleep, wake_at: None, grace: false }
+    }
+
+    /// Takes what has come in; `None` when the shard is to stop.
+    fn take_inbox(&mut self, cx: &Context<'_>) -> Option<Vec<Command<A>>> {
+        let mut inbox = self.local.shard.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if inbox.stopped {
+            return None;
+        }
+        inbox.driver = Some(cx.waker().clone());
+        std::mem::swap(&mut inbox.dirty, &mut self.dirty);
+        Some(std::mem::take(&mut inbox.commands))
+    }
+
+    fn flush_dirty(&mut self, now: Instant) {
+        for client in self.dirty.drain(..) {
+            self.local.flush(now, &client);
+        }
+        if self.dirty.capacity() > 4096 {
+            self.dirty.shrink_to(1024);
+        }
+    }
+
+    fn fire_due(&mut self, now: Instant, cx: &mut Context<'_>) {
+        if let Some(at) = self.wake_at.filter(|at| *at <= now) {
+            self.wake_at = None;
+            let late = now.saturating_duration_since(at) > STOOD_STILL;
+            self.grace = late && !self.grace;
+            if self.grace {
+                return self.sleep_until(now + Duration::from_millis(50), cx);
+            }
+            self.fire_timers(now);
+        }
+        let next = self.local.timers.borrow().next();
+        if let Some(next) = next.filter(|next| !self.grace && self.wake_at.is_none_or(|at| *next < at)) {
+            self.sleep_until(next, cx);
+        }
+    }
+
+    fn fire_timers(&self, now: Instant) {
+        loop {
+            let due = self.local.timers.borrow_mut().pop(now);
+            let Some(clients) = due else {
+                return;
+            };
+            for client in clients {
+                self.local.fire(now, &client);
+            }
+        }
+    }
+
+    fn sleep_until(&mut self, at: Instant, cx: &mut Context<'_>) {
+        self.wake_at = Some(at);
+        self.sleep.as_mut().reset(at.into());
+        if self.sleep.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+impl<A: Application> Future for Driver<A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(commands) = self.take_inbox(cx) else {
+            return Poll::Ready(());
+        };
+        for command in commands {
+            command(&self.local);
+        }
+        let now = Instant::now();
+        self.flush_dirty(now);
+        self.fire_due(now, cx);
+        Poll::Pending
+    }
+}

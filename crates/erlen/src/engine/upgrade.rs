@@ -1,0 +1,171 @@
+//! The WebSocket handshake over HTTP, and the way of the raw stream to its shard.
+//!
+//! Spec: RFC 6455, section 4.2. The HTTP server (hyper) gives the stream back once the 101 is written; a TCP
+//! socket is then taken out of it, so that nothing of the request stays in memory.
+
+use std::io;
+use std::net::TcpStream as StdTcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use erlen_engineio::Transport;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use sha1::{Digest, Sha1};
+use tokio::net::TcpStream;
+
+use super::connection::{Connection, Role};
+use super::stream::{AnyStream, Stream};
+use super::{Application, Client, Engine, Handshake};
+
+/// How long the HTTP server may take to give the stream back.
+const HANDOVER: Duration = Duration::from_secs(10);
+
+/// What a WebSocket is for.
+pub(super) enum Purpose<A: Application> {
+    /// To open a session.
+    Open(Handshake),
+    /// To upgrade one that polls.
+    Probe(Arc<Client<A>>),
+}
+
+/// A stream that can travel to another thread.
+pub(crate) enum StreamSource {
+    /// A TCP socket that belongs to no event queue.
+    Tcp(StdTcpStream),
+    /// A TCP socket that belongs to the event queue of the shard on which it was accepted.
+    Registered(TcpStream),
+    /// Anything else.
+    Boxed(Box<dyn AnyStream>),
+}
+
+impl StreamSource {
+    /// The stream, on the shard's thread.
+    fn into_stream(self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(tcp) => Stream::Tcp(TcpStream::from_std(tcp)?),
+            Self::Registered(tcp) => Stream::Tcp(tcp),
+            Self::Boxed(stream) => Stream::Boxed(stream),
+        })
+    }
+
+    /// A TCP socket for a shard: as it is when that shard is this thread's, else without its event queue.
+    pub(crate) fn tcp(tcp: TcpStream, same_thread: bool) -> io::Result<Self> {
+        tcp.set_nodelay(true)?;
+        if same_thread { Ok(Self::Registered(tcp)) } else { Ok(Self::Tcp(tcp.into_std()?)) }
+    }
+}
+
+/// Whether the request asks for a WebSocket. `Connection` may be a list.
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    has_token(headers, header::CONNECTION, "upgrade") && has_token(headers, header::UPGRADE, "websocket")
+}
+
+fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// The value of `Sec-WebSocket-Accept`, if the request is a WebSocket handshake of version 13.
+pub(super) fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
+    if headers.get(header::SEC_WEBSOCKET_VERSION)?.as_bytes() != b"13" {
+        return None;
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY)?.as_bytes();
+    if STANDARD.decode(key).ok()?.len() != 16 {
+        return None;
+    }
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    HeaderValue::from_str(&STANDARD.encode(hash.finalize())).ok()
+}
+
+/// Waits for the stream behind the 101 that is about to be written, and brings it to its shard.
+pub(super) fn start<A: Application>(engine: &Arc<Engine<A>>, on_upgrade: OnUpgrade, purpose: Purpose<A>) {
+    let engine = Arc::clone(engine);
+    tokio::spawn(async move {
+        let Ok(Ok(upgraded)) = tokio::time::timeout(HANDOVER, on_upgrade).await else {
+            return;
+        };
+        let shard = match &purpose {
+            Purpose::Open(_) => Arc::clone(engine.pick_shard()),
+            Purpose::Probe(client) => Arc::clone(client.shard()),
+        };
+        let Ok((source, leftover)) = take_stream(upgraded, shard.is_current()) else {
+            return;
+        };
+        adopt(&engine, &shard, source, leftover, purpose);
+    });
+}
+
+/// Makes a stream the transport, or the probe, of a session on `shard`.
+pub(super) fn adopt<A: Application>(
+    engine: &Arc<Engine<A>>,
+    shard: &Arc<super::shard::Shard<A>>,
+    source: StreamSource,
+    leftover: Bytes,
+    purpose: Purpose<A>,
+) {
+    let engine = Arc::clone(engine);
+    shard.execute(move |local| {
+        let Ok(stream) = source.into_stream() else {
+            return;
+        };
+        let (client, role) = match purpose {
+            Purpose::Probe(client) => (client, Role::Probe),
+            Purpose::Open(handshake) => {
+                (engine.open(&local.shard, Transport::WebSocket, handshake), Role::Transport)
+            }
+        };
+        Connection::start(local, client, stream, &leftover, role);
+    });
+}
+
+/// The raw stream below an upgraded connection, and what was read beyond the handshake.
+fn take_stream(upgraded: Upgraded, same_thread: bool) -> io::Result<(StreamSource, Bytes)> {
+    let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => return Ok((StreamSource::tcp(parts.io.into_inner(), same_thread)?, parts.read_buf)),
+        Err(upgraded) => upgraded,
+    };
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Ok((StreamSource::tcp(parts.io.into_inner(), same_thread)?, parts.read_buf)),
+        Err(upgraded) => Ok((StreamSource::Boxed(Box::new(TokioIo::new(upgraded))), Bytes::new())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&str, &str)| {
+            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_list_in_connection_is_an_upgrade() {
+        assert!(is_upgrade(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")])));
+        assert!(!is_upgrade(&headers(&[("connection", "keep-alive"), ("upgrade", "websocket")])));
+        assert!(!is_upgrade(&headers(&[("connection", "Upgrade"), ("upgrade", "h2c")])));
+    }
+
+    #[test]
+    fn the_key_of_the_rfc_gets_its_answer() {
+        let key = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let accepted = accept(&headers(&[("sec-websocket-version", "13"), key]));
+        assert_eq!(accepted.unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert!(accept(&headers(&[("sec-websocket-version", "8"), key])).is_none());
+        assert!(accept(&headers(&[("sec-websocket-version", "13"), ("sec-websocket-key", "short")])).is_none());
+    }
+}
