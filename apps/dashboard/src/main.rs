@@ -1,2 +1,2 @@
-//! See the README.
+//! The binary of Erlen Live.
 fn main() {}
