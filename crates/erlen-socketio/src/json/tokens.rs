@@ -47,7 +47,7 @@ impl<'a> Tokens<'a> {
     /// Moves behind one whole value, containers with all that is in them.
     pub(crate) fn skip_value(&mut self) {
         let mut depth = 0_usize;
-        while let Some(token) = self.next() {
+        for token in self.by_ref() {
             match token {
                 Token::ArrayStart | Token::ObjectStart => depth += 1,
                 Token::End => depth = depth.saturating_sub(1),
