@@ -1,0 +1,137 @@
+//! Runs the load against the floor and against servers, in turn, and prints what each costs and
+//! the ratio to the first of them.
+//!
+//! `compare [--floor] [--server [NAME=]'COMMAND with {port}']... [--runs 5] [--scenarios a,b,c]
+//! [--seconds 3] [--clients N] [--browser-headers] [--json FILE]`
+//!
+//! Every run gets a fresh server on core 0, the load runs on core 1; for each scenario the servers
+//! alternate (A B A B), so that a machine that gets slower does so for all. A command is split at
+//! spaces and started without a shell: its process must be the server itself.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use erlen_bench::args::{Args, UsageError};
+use erlen_bench::child::{Server, run_load, sibling};
+use erlen_bench::scenario::Scenario;
+use erlen_bench::sys;
+use erlen_bench::table::{self, Row};
+
+const SERVER_CORE: usize = 0;
+const LOAD_CORE: usize = 1;
+
+struct Comparison {
+    servers: Vec<(String, String)>,
+    scenarios: Vec<Scenario>,
+    runs: usize,
+    seconds: f64,
+    load_arguments: Vec<String>,
+    json: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let comparison = match Comparison::parse(Args::of_process()) {
+        Ok(comparison) => comparison,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match comparison.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Comparison {
+    fn parse(mut args: Args) -> Result<Self, UsageError> {
+        let mut servers = Vec::new();
+        if args.flag("--floor") {
+            let floor = sibling("floor").map_err(|error| UsageError::new(error.to_string()))?;
+            servers.push(("floor".to_owned(), format!("{} {{port}}", floor.display())));
+        }
+        let commands = args.values("--server")?;
+        servers.extend(commands.into_iter().map(named));
+        if servers.is_empty() {
+            return Err(UsageError::new("nothing to measure: give --floor or --server"));
+        }
+        let seconds = args.value("--seconds")?.unwrap_or(3.0);
+        let mut load_arguments = vec!["--seconds".to_owned(), f64::to_string(&seconds)];
+        if args.flag("--browser-headers") {
+            load_arguments.push("--browser-headers".to_owned());
+        }
+        if let Some(clients) = args.value::<usize>("--clients")? {
+            load_arguments.extend(["--clients".to_owned(), clients.to_string()]);
+        }
+        let comparison = Self {
+            servers,
+            scenarios: scenarios(args.value("--scenarios")?)?,
+            runs: args.value("--runs")?.unwrap_or(5),
+            seconds,
+            load_arguments,
+            json: args.value("--json")?,
+        };
+        args.finish()?;
+        Ok(comparison)
+    }
+
+    fn run(&self) -> Result<(), Box<dyn Error>> {
+        sys::raise_file_limit()?;
+        print!("{}", table::heading());
+        let mut raw = serde_json::Map::new();
+        for &scenario in &self.scenarios {
+            let rows = self.measure(scenario)?;
+            print!("{}", table::lines(scenario.name(), &rows));
+            let runs = rows.into_iter().map(|row| (row.server, row.runs));
+            let runs: Vec<_> = runs.collect();
+            raw.insert(scenario.name().to_owned(), serde_json::json!(runs));
+        }
+        if let Some(file) = &self.json {
+            std::fs::write(file, serde_json::to_string_pretty(&raw)?)?;
+        }
+        Ok(())
+    }
+
+    fn measure(&self, scenario: Scenario) -> Result<Vec<Row>, Box<dyn Error>> {
+        let mut arguments = self.load_arguments.clone();
+        arguments.extend(["--scenario".to_owned(), scenario.name().to_owned()]);
+        let limit = Duration::from_secs_f64(self.seconds * 2.0 + 120.0);
+        let mut rows: Vec<Row> = Vec::new();
+        for (name, _) in &self.servers {
+            rows.push(Row { server: name.clone(), runs: Vec::new() });
+        }
+        for _ in 0..self.runs {
+            for ((name, command), row) in self.servers.iter().zip(&mut rows) {
+                let outcome = Server::start(command, SERVER_CORE)
+                    .and_then(|server| run_load(&server, &arguments, LOAD_CORE, limit))
+                    .map_err(|error| format!("{name}, {scenario}: {error}"))?;
+                row.runs.push(outcome);
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// `NAME=COMMAND`, or a command that is called by its program's file name.
+fn named(command: String) -> (String, String) {
+    let first_word = command.split_whitespace().next().unwrap_or_default();
+    if let Some((name, _)) = first_word.split_once('=') {
+        let rest = command.trim_start().get(name.len() + 1..);
+        return (name.to_owned(), rest.unwrap_or_default().to_owned());
+    }
+    let name = first_word.rsplit('/').next().unwrap_or_default().to_owned();
+    (name, command)
+}
+
+fn scenarios(list: Option<String>) -> Result<Vec<Scenario>, UsageError> {
+    let Some(list) = list else {
+        return Ok(Scenario::ALL.to_vec());
+    };
+    list.split(',')
+        .map(|name| name.parse().map_err(|()| UsageError::new(format!("{name:?} is not a scenario"))))
+        .collect()
+}

@@ -1,0 +1,238 @@
+//! The clients of a measurement: one thread, one epoll instance, non-blocking sockets. Joins them
+//! to the default namespace, counts what arrives and answers Engine.IO pings.
+//!
+//! Knows nothing of events: the scenarios say what to send and what the arrivals mean.
+//! <https://socket.io/docs/v4/engine-io-protocol/>
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::error::LoadError;
+use crate::frame::{FrameCounter, Tally, masked_text};
+use crate::handshake::{self, Handshake, Headers, Step};
+use crate::sys::Epoll;
+
+/// Connections that may be in their handshake at one time; less than any server's backlog.
+const OPENING_AT_ONCE: usize = 32;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What happened to a client, by its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It joined the namespace.
+    Joined(usize),
+    /// So many messages came in one read.
+    Messages(usize, u64),
+    /// The server closed its side after the client did.
+    Ended(usize),
+}
+
+/// All clients of one measurement.
+#[derive(Debug)]
+pub struct Fleet {
+    addr: SocketAddr,
+    request: Vec<u8>,
+    connect: Vec<u8>,
+    pong: Vec<u8>,
+    epoll: Epoll,
+    clients: Vec<Option<Client>>,
+    tokens: Vec<u64>,
+    arrivals: Vec<Arrival>,
+    buffer: Vec<u8>,
+    last_progress: Instant,
+    /// What arrived since it was last reset.
+    pub tally: Tally,
+    /// Reads that returned messages since it was last reset.
+    pub reads: u64,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: TcpStream,
+    counter: FrameCounter,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Handshake(Handshake),
+    Joined,
+    Closing,
+}
+
+impl Fleet {
+    /// A fleet without clients.
+    pub fn new(addr: SocketAddr, headers: Headers) -> Result<Self, LoadError> {
+        Ok(Self {
+            addr,
+            request: handshake::request(addr, headers),
+            connect: handshake::connect_frame(),
+            pong: masked_text(b"3"),
+            epoll: Epoll::new(1024).map_err(|e| LoadError::Io("epoll", e))?,
+            clients: Vec::new(),
+            tokens: Vec::new(),
+            arrivals: Vec::new(),
+            buffer: vec![0; 256 * 1024],
+            last_progress: Instant::now(),
+            tally: Tally::default(),
+            reads: 0,
+        })
+    }
+
+    /// How many clients there are.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// Adds clients until there are `count`, and waits until all have joined the namespace.
+    pub fn grow(&mut self, count: usize) -> Result<(), LoadError> {
+        let mut joined = self.len();
+        while joined < count {
+            while self.len() < count && self.len() - joined < OPENING_AT_ONCE {
+                self.open(self.len())?;
+            }
+            joined += self.turn()?.iter().filter(|arrival| matches!(arrival, Arrival::Joined(_))).count();
+        }
+        Ok(())
+    }
+
+    /// Opens the client at `index` and sends its request.
+    pub fn open(&mut self, index: usize) -> Result<(), LoadError> {
+        let stream = connect(self.addr).map_err(|e| LoadError::Io("connect", e))?;
+        self.epoll.add(&stream, index as u64).map_err(|e| LoadError::Io("epoll", e))?;
+        let client = Client {
+            stream,
+            counter: FrameCounter::default(),
+            phase: Phase::Handshake(Handshake::default()),
+        };
+        send(&client.stream, &self.request)?;
+        if self.clients.len() <= index {
+            self.clients.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.clients.get_mut(index) {
+            *slot = Some(client);
+        }
+        Ok(())
+    }
+
+    /// Closes the client's side; [`Arrival::Ended`] comes when the server has closed its own.
+    pub fn close(&mut self, index: usize) -> Result<(), LoadError> {
+        let client = client_mut(&mut self.clients, index)?;
+        client.phase = Phase::Closing;
+        client.stream.shutdown(Shutdown::Write).map_err(|e| LoadError::Io("shutdown", e))
+    }
+
+    /// Writes frames on the client's connection, in one call.
+    pub fn send(&mut self, index: usize, frames: &[u8]) -> Result<(), LoadError> {
+        send(&client_mut(&mut self.clients, index)?.stream, frames)
+    }
+
+    /// Waits for bytes and reads each connection that has some once.
+    pub fn turn(&mut self) -> Result<&[Arrival], LoadError> {
+        self.arrivals.clear();
+        let mut tokens = std::mem::take(&mut self.tokens);
+        self.epoll.wait(Some(PATIENCE), &mut tokens).map_err(|e| LoadError::Io("epoll", e))?;
+        for &token in &tokens {
+            self.read(usize::try_from(token).unwrap_or(usize::MAX))?;
+        }
+        self.tokens = tokens;
+        if !self.arrivals.is_empty() {
+            self.last_progress = Instant::now();
+        } else if self.last_progress.elapsed() > PATIENCE {
+            return Err(LoadError::Stalled);
+        }
+        Ok(&self.arrivals)
+    }
+
+    /// Counts from zero again.
+    pub fn reset(&mut self) {
+        self.tally = Tally::default();
+        self.reads = 0;
+        self.last_progress = Instant::now();
+    }
+
+    fn read(&mut self, index: usize) -> Result<(), LoadError> {
+        let client = client_mut(&mut self.clients, index)?;
+        let read = match client.stream.read(&mut self.buffer) {
+            Ok(0) => return self.end(index),
+            Ok(read) => read,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(_) if matches!(client.phase, Phase::Closing) => return self.end(index),
+            Err(e) => return Err(LoadError::Io("read", e)),
+        };
+        let bytes = self.buffer.get(..read).unwrap_or_default();
+        match &mut client.phase {
+            Phase::Closing => Ok(()),
+            Phase::Joined => {
+                let mut news = Tally::default();
+                client.counter.feed(bytes, &mut news)?;
+                self.count(index, news)
+            }
+            Phase::Handshake(handshake) => match handshake.feed(bytes)? {
+                Step::Wait => Ok(()),
+                Step::SendConnect => send(&client.stream, &self.connect),
+                Step::Joined(rest) => {
+                    let mut news = Tally::default();
+                    client.phase = Phase::Joined;
+                    client.counter.feed(&rest, &mut news)?;
+                    self.arrivals.push(Arrival::Joined(index));
+                    self.count(index, news)
+                }
+            },
+        }
+    }
+
+    fn count(&mut self, index: usize, news: Tally) -> Result<(), LoadError> {
+        if news.closes > 0 {
+            return Err(LoadError::Lost);
+        }
+        if news.messages > 0 {
+            self.reads += 1;
+            self.tally.messages += news.messages;
+            self.tally.payload_bytes += news.payload_bytes;
+            self.arrivals.push(Arrival::Messages(index, news.messages));
+        }
+        self.tally.pings += news.pings;
+        for _ in 0..news.pings {
+            send(&client_mut(&mut self.clients, index)?.stream, &self.pong)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, index: usize) -> Result<(), LoadError> {
+        let ended = self.clients.get_mut(index).and_then(Option::take);
+        match ended.map(|client| client.phase) {
+            Some(Phase::Closing) => {
+                self.arrivals.push(Arrival::Ended(index));
+                Ok(())
+            }
+            _ => Err(LoadError::Lost),
+        }
+    }
+}
+
+fn client_mut(clients: &mut [Option<Client>], index: usize) -> Result<&mut Client, LoadError> {
+    clients.get_mut(index).and_then(Option::as_mut).ok_or(LoadError::Lost)
+}
+
+fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addr)?;
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+fn send(mut stream: &TcpStream, bytes: &[u8]) -> Result<(), LoadError> {
+    match stream.write(bytes) {
+        Ok(written) if written == bytes.len() => Ok(()),
+        Ok(_) => Err(LoadError::NotRead),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(LoadError::NotRead),
+        Err(e) => Err(LoadError::Io("write", e)),
+    }
+}

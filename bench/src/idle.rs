@@ -1,0 +1,29 @@
+//! The scenario of connections that do nothing: what each adds to the server's resident memory.
+//!
+//! Some clients join first and stay, so that what a server allocates once, at the first
+//! connections, is not charged to the others. Called by `scenario`.
+
+use std::time::Instant;
+
+use crate::error::LoadError;
+use crate::meter::{CpuTime, settled_kib};
+use crate::outcome::{Outcome, Unit};
+use crate::scenario::Plan;
+
+/// Clients that join before the first look at the memory.
+pub const WARM_CLIENTS: usize = 200;
+
+/// Memory that `clients` more connections cost, each.
+pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
+    let mut fleet = plan.fleet(WARM_CLIENTS)?;
+    let before = settled_kib(plan.server_pid)?;
+    let start = Instant::now();
+    fleet.grow(WARM_CLIENTS + plan.clients)?;
+    let took = start.elapsed();
+    let after = settled_kib(plan.server_pid)?;
+    let operations = plan.clients as u64;
+    let mut outcome = Outcome::of_work(Unit::Connection, operations, CpuTime::default(), took);
+    outcome.clients = plan.clients;
+    outcome.cost = (after as f64 - before as f64) / plan.clients.max(1) as f64;
+    Ok(outcome)
+}

@@ -1,0 +1,173 @@
+//! The scenarios by name, their usual sizes, and the frame around each: warm up, measure, say the
+//! outcome. The work itself is in `broadcast`, `round_trip`, `connect` and `idle`. Called by `load`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use crate::error::LoadError;
+use crate::fleet::Fleet;
+use crate::handshake::Headers;
+use crate::meter::CpuTime;
+use crate::outcome::{Outcome, Unit};
+use crate::{broadcast, connect, idle, round_trip, sys};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// Memory of connections that do nothing.
+    Idle,
+    /// One broadcast at a time to all clients.
+    BcastPaced,
+    /// 32 broadcasts in flight.
+    Bcast32,
+    /// One emit to each room of ten at a time.
+    Rooms,
+    /// An event answered by an event.
+    Echo,
+    /// An event answered by an ack.
+    Ack,
+    /// Connect, handshake, join, close.
+    Connect,
+}
+
+impl Scenario {
+    /// All of them, in the order of the tables.
+    pub const ALL: [Self; 7] =
+        [Self::BcastPaced, Self::Bcast32, Self::Rooms, Self::Echo, Self::Ack, Self::Connect, Self::Idle];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::BcastPaced => "bcast-paced",
+            Self::Bcast32 => "bcast-32",
+            Self::Rooms => "rooms",
+            Self::Echo => "echo",
+            Self::Ack => "ack",
+            Self::Connect => "connect",
+        }
+    }
+
+    /// How many clients it has unless told otherwise.
+    pub fn usual_clients(self) -> usize {
+        match self {
+            Self::Idle => 5000,
+            Self::BcastPaced | Self::Bcast32 | Self::Rooms => 1000,
+            Self::Echo | Self::Ack => 100,
+            Self::Connect => 4,
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|scenario| scenario.name() == name).ok_or(())
+    }
+}
+
+/// What `load` was asked to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The server's process.
+    pub server_pid: u32,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// What is measured.
+    pub scenario: Scenario,
+    /// With how many clients.
+    pub clients: usize,
+    /// For how long, the warm-up of a fifth not included.
+    pub duration: Duration,
+    /// Headers of every handshake.
+    pub headers: Headers,
+}
+
+impl Plan {
+    /// Runs the scenario against the server.
+    pub fn run(&self) -> Result<Outcome, LoadError> {
+        self.check_file_limit()?;
+        let mut outcome = match self.scenario {
+            Scenario::Idle => idle::run(self),
+            Scenario::BcastPaced => broadcast::paced(self),
+            Scenario::Bcast32 => broadcast::in_flight(self, 32),
+            Scenario::Rooms => broadcast::rooms(self),
+            Scenario::Echo => round_trip::echo(self),
+            Scenario::Ack => round_trip::ack(self),
+            Scenario::Connect => connect::run(self),
+        }?;
+        outcome.scenario = self.scenario.name().to_owned();
+        Ok(outcome)
+    }
+
+    /// A fleet with this many clients, all joined.
+    pub fn fleet(&self, clients: usize) -> Result<Fleet, LoadError> {
+        let mut fleet = Fleet::new(self.addr, self.headers)?;
+        fleet.grow(clients)?;
+        Ok(fleet)
+    }
+
+    /// Repeats `step` for the warm-up and then for the duration, and says what the messages of the
+    /// second part cost.
+    pub fn measure_messages(
+        &self,
+        unit: Unit,
+        fleet: &mut Fleet,
+        mut step: impl FnMut(&mut Fleet) -> Result<(), LoadError>,
+    ) -> Result<Outcome, LoadError> {
+        repeat(self.warm_up(), || step(fleet))?;
+        fleet.reset();
+        let before = CpuTime::of(self.server_pid)?;
+        let took = repeat(self.duration, || step(fleet))?;
+        let used = CpuTime::of(self.server_pid)? - before;
+        Outcome::of_work(unit, fleet.tally.messages, used, took).with_messages(fleet)
+    }
+
+    /// How long the work goes on before it is measured.
+    pub fn warm_up(&self) -> Duration {
+        self.duration / 5
+    }
+
+    fn check_file_limit(&self) -> Result<(), LoadError> {
+        let allowed = sys::raise_file_limit().map_err(|e| LoadError::Io("file limit", e))?;
+        let needed = self.clients + idle::WARM_CLIENTS + 16;
+        if needed > allowed {
+            return Err(LoadError::FileLimit { needed, allowed });
+        }
+        Ok(())
+    }
+}
+
+/// Repeats `step` until `duration` is over and says how long it really took.
+pub fn repeat(
+    duration: Duration,
+    mut step: impl FnMut() -> Result<(), LoadError>,
+) -> Result<Duration, LoadError> {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        step()?;
+    }
+    Ok(start.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_is_found_by_its_name() {
+        for scenario in Scenario::ALL {
+            assert_eq!(scenario.name().parse(), Ok(scenario));
+        }
+        assert!("bcast".parse::<Scenario>().is_err());
+    }
+}

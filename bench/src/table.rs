@@ -1,0 +1,119 @@
+//! Medians, spreads and ratios of several runs, as a table for people. Called by `compare`.
+
+use std::fmt::Write;
+
+use crate::outcome::{Outcome, Unit};
+
+/// All runs of one server in one scenario.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The server's name.
+    pub server: String,
+    /// Its outcomes, in the order of the runs.
+    pub runs: Vec<Outcome>,
+}
+
+/// A middle value and how far the runs lay apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// The middle one; of an even number, the mean of the two in the middle.
+    pub median: f64,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+impl Spread {
+    /// The spread of these values; none of nothing.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut sorted: Vec<f64> = values.into_iter().collect();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let upper = *sorted.get(sorted.len() / 2)?;
+        let lower = *sorted.get((sorted.len() - 1) / 2)?;
+        Some(Self { median: f64::midpoint(lower, upper), min, max })
+    }
+}
+
+/// The table's first lines.
+pub fn heading() -> String {
+    "| scenario | server | median (min..max) | unit | user µs | messages a read | busy | ratio |\n\
+     |---|---|---|---|---|---|---|---|\n"
+        .to_owned()
+}
+
+/// The lines of one scenario. The first row is what the others are compared with.
+pub fn lines(scenario: &str, rows: &[Row]) -> String {
+    let base = rows.first().and_then(cost);
+    let mut text = String::new();
+    for row in rows {
+        line(&mut text, scenario, row, base);
+    }
+    text
+}
+
+fn line(text: &mut String, scenario: &str, row: &Row, base: Option<Spread>) {
+    let (Some(cost), Some(first)) = (cost(row), row.runs.first()) else {
+        return;
+    };
+    let median = |figure: fn(&Outcome) -> f64| {
+        Spread::of(row.runs.iter().map(figure)).map_or(0.0, |spread| spread.median)
+    };
+    let ratio = match base {
+        // The floor keeps nothing for a connection, so memory has no ratio to it.
+        Some(base) if base.median > 0.0 && first.unit != Unit::Connection => {
+            format!("{:.2}", cost.median / base.median)
+        }
+        _ => "-".to_owned(),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "| {scenario} | {} | {:.2} ({:.2}..{:.2}) | {} | {:.2} | {:.2} | {:.0} % | {ratio} |",
+        row.server,
+        cost.median,
+        cost.min,
+        cost.max,
+        first.unit.label(),
+        median(|outcome| outcome.user_us),
+        median(|outcome| outcome.messages_per_read),
+        median(|outcome| outcome.server_busy * 100.0),
+    );
+}
+
+fn cost(row: &Row) -> Option<Spread> {
+    Spread::of(row.runs.iter().map(|outcome| outcome.cost))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::CpuTime;
+    use std::time::Duration;
+
+    fn row(server: &str, costs: &[f64]) -> Row {
+        let used = CpuTime::default();
+        let second = Duration::from_secs(1);
+        let runs =
+            costs.iter().map(|&cost| Outcome { cost, ..Outcome::of_work(Unit::Delivery, 1, used, second) });
+        Row { server: server.to_owned(), runs: runs.collect() }
+    }
+
+    #[test]
+    fn a_median_stands_in_the_middle() {
+        let odd = Spread::of([3.0, 1.0, 2.0]).expect("values");
+        assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
+        assert_eq!(Spread::of([1.0, 2.0]).expect("values").median, 1.5);
+        assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn ratios_are_to_the_first_row() {
+        let text = lines("echo", &[row("floor", &[2.0, 4.0, 3.0]), row("b", &[4.5, 4.5])]);
+        let rows: Vec<&str> = text.lines().collect();
+        assert!(rows[0].starts_with("| echo | floor | 3.00 (2.00..4.00) | µs/delivery |"));
+        assert!(rows[0].ends_with("| 1.00 |"));
+        assert!(rows[1].ends_with("| 1.50 |"));
+    }
+}
