@@ -169,7 +169,7 @@ fn check_auth(config: &DecoderConfig, header: &Header<'_>) -> Result<bool, Decod
     if header.payload.is_empty() {
         return Ok(false);
     }
-    check_payload(config, header.payload, "{")?;
+    check_payload(config, header.payload, b"{")?;
     Ok(true)
 }
 
@@ -180,7 +180,7 @@ fn check_disconnect(header: &Header<'_>) -> Result<(), DecodeError> {
 
 fn check_connect_error(config: &DecoderConfig, header: &Header<'_>) -> Result<(), DecodeError> {
     check_no_id(header)?;
-    check_payload(config, header.payload, "{\"")
+    check_payload(config, header.payload, b"{\"")
 }
 
 fn check_no_id(header: &Header<'_>) -> Result<(), DecodeError> {
@@ -218,16 +218,14 @@ fn is_reserved(inside: &str) -> bool {
 }
 
 fn check_array(config: &DecoderConfig, payload: &str) -> Result<(), DecodeError> {
-    check_payload(config, payload, "[")
+    check_payload(config, payload, b"[")
 }
 
 /// That the payload is JSON, and begins with one of `starts`.
-fn check_payload(config: &DecoderConfig, payload: &str, starts: &str) -> Result<(), DecodeError> {
-    if payload.is_empty() {
-        return Err(DecodeError::MissingPayload);
-    }
+fn check_payload(config: &DecoderConfig, payload: &str, starts: &[u8]) -> Result<(), DecodeError> {
+    let first = payload.as_bytes().first().ok_or(DecodeError::MissingPayload)?;
     json::validate(payload, &config.rules())?;
-    if payload.starts_with(|c| starts.contains(c)) { Ok(()) } else { Err(DecodeError::PayloadType) }
+    if starts.contains(first) { Ok(()) } else { Err(DecodeError::PayloadType) }
 }
 
 /// A binary packet whose attachments are not all there.

@@ -28,8 +28,16 @@ impl<'a> Header<'a> {
         };
         let (namespace, rest) = split_namespace(config, rest)?;
         let (id, rest) = split_id(rest)?;
-        let payload = rest.trim_matches([' ', '\t', '\n', '\r']);
-        Ok(Self { kind, attachments, namespace, id, payload })
+        Ok(Self { kind, attachments, namespace, id, payload: trim(rest) })
+    }
+}
+
+/// Takes JSON's white space off both ends, which is hardly ever there.
+fn trim(payload: &str) -> &str {
+    let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    match payload.as_bytes() {
+        [first, .., last] if !space(first) && !space(last) => payload,
+        _ => payload.trim_matches([' ', '\t', '\n', '\r']),
     }
 }
 

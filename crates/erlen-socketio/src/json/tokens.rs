@@ -46,32 +46,52 @@ impl<'a> Tokens<'a> {
 
     /// Moves behind one whole value, containers with all that is in them.
     pub(crate) fn skip_value(&mut self) {
+        self.skip_separators();
         let mut depth = 0_usize;
-        for token in self.by_ref() {
-            match token {
-                Token::ArrayStart | Token::ObjectStart => depth += 1,
-                Token::End => depth = depth.saturating_sub(1),
-                Token::Key(_) | Token::String(_) | Token::Scalar(_) => {}
+        loop {
+            match self.rest().first() {
+                None => return,
+                Some(b'"') => {
+                    self.skip_string();
+                }
+                Some(b'[' | b'{') => {
+                    self.at += 1;
+                    depth += 1;
+                }
+                Some(b']' | b'}') => {
+                    self.at += 1;
+                    depth = depth.saturating_sub(1);
+                }
+                Some(_) => {
+                    self.scalar();
+                }
             }
             if depth == 0 {
                 return;
             }
+            self.skip(|byte| !matches!(byte, b'"' | b'[' | b'{' | b']' | b'}'));
         }
     }
 
-    fn string(&mut self) -> Token<'a> {
+    /// Gives the inside of the string that begins here.
+    fn skip_string(&mut self) -> &'a str {
         let start = self.at + 1;
         self.at = start;
         loop {
             self.at += plain_len(self.rest());
-            match self.rest() {
-                [b'"', ..] | [] => break,
-                [b'\\', _, ..] => self.at += 2,
-                _ => self.at += 1,
+            match self.rest().first() {
+                Some(b'"') | None => break,
+                Some(b'\\') => self.at = self.text.len().min(self.at + 2),
+                Some(_) => self.at += 1,
             }
         }
         let inside = self.text.get(start..self.at).unwrap_or_default();
         self.at = self.text.len().min(self.at + 1);
+        inside
+    }
+
+    fn string(&mut self) -> Token<'a> {
+        let inside = self.skip_string();
         let behind = self.rest().iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
         if behind == Some(&b':') { Token::Key(inside) } else { Token::String(inside) }
     }
