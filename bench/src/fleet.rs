@@ -158,7 +158,10 @@ impl Fleet {
     }
 
     fn read(&mut self, index: usize) -> Result<(), LoadError> {
-        let client = client_mut(&mut self.clients, index)?;
+        let Some(Some(client)) = self.clients.get_mut(index) else {
+            // A process that is just being forked keeps a closed socket in epoll for a moment.
+            return Ok(());
+        };
         let read = match client.stream.read(&mut self.buffer) {
             Ok(0) => return self.end(index),
             Ok(read) => read,

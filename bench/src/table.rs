@@ -43,27 +43,28 @@ pub fn heading() -> String {
         .to_owned()
 }
 
-/// The lines of one scenario. The first row is what the others are compared with.
+/// The lines of one scenario. The first row is what the others are compared with,
+/// run by run.
 pub fn lines(scenario: &str, rows: &[Row]) -> String {
-    let base = rows.first().and_then(cost);
     let mut text = String::new();
     for row in rows {
+        let base = rows.first().map_or(&[][..], |row| &row.runs);
         line(&mut text, scenario, row, base);
     }
     text
 }
 
-fn line(text: &mut String, scenario: &str, row: &Row, base: Option<Spread>) {
+fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
     let (Some(cost), Some(first)) = (cost(row), row.runs.first()) else {
         return;
     };
     let median = |figure: fn(&Outcome) -> f64| {
         Spread::of(row.runs.iter().map(figure)).map_or(0.0, |spread| spread.median)
     };
-    let ratio = match base {
+    let ratio = match ratios(row, base) {
         // The floor keeps nothing for a connection, so memory has no ratio to it.
-        Some(base) if base.median > 0.0 && first.unit != Unit::Connection => {
-            format!("{:.2}", cost.median / base.median)
+        Some(ratio) if first.unit != Unit::Connection => {
+            format!("{:.2} ({:.2}..{:.2})", ratio.median, ratio.min, ratio.max)
         }
         _ => "-".to_owned(),
     };
@@ -80,6 +81,13 @@ fn line(text: &mut String, scenario: &str, row: &Row, base: Option<Spread>) {
         median(|outcome| outcome.messages_per_read),
         median(|outcome| outcome.server_busy * 100.0),
     );
+}
+
+/// The ratios of runs that were made one after the other, so that a machine that gets slower
+/// between the first pair and the last does not show in them.
+fn ratios(row: &Row, base: &[Outcome]) -> Option<Spread> {
+    let pairs = row.runs.iter().zip(base);
+    Spread::of(pairs.map(|(run, base)| run.cost / base.cost))
 }
 
 fn cost(row: &Row) -> Option<Spread> {
@@ -109,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_to_the_first_row() {
-        let text = lines("echo", &[row("floor", &[2.0, 4.0, 3.0]), row("b", &[4.5, 4.5])]);
+    fn ratios_are_those_of_neighbouring_runs() {
+        let text = lines("echo", &[row("floor", &[2.0, 4.0, 3.0]), row("b", &[3.0, 6.0, 6.0])]);
         let rows: Vec<&str> = text.lines().collect();
         assert!(rows[0].starts_with("| echo | floor | 3.00 (2.00..4.00) | µs/delivery |"));
-        assert!(rows[0].ends_with("| 1.00 |"));
-        assert!(rows[1].ends_with("| 1.50 |"));
+        assert!(rows[0].ends_with("| 1.00 (1.00..1.00) |"));
+        assert!(rows[1].ends_with("| 1.50 (1.50..2.00) |"));
     }
 }
