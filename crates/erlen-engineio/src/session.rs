@@ -46,10 +46,11 @@ enum State {
         answered: bool,
     },
     WebSocket,
-    /// `linger`: until when the last packets wait for a GET.
+    /// `last`: where it ended. `linger`: until when the last packets wait for a GET.
     Closed {
         reason: CloseReason,
         detail: &'static str,
+        last: Transport,
         linger: Option<Instant>,
     },
 }
@@ -216,10 +217,16 @@ impl Session {
 
     /// The connection of the parked GET went away before its answer.
     pub fn abort_get(&mut self, now: Instant) {
-        if std::mem::take(&mut self.parked_get)
-            && matches!(self.state, State::Polling | State::Probing { .. })
-        {
-            self.close(now, CloseReason::TransportError, "poll connection closed prematurely");
+        if !std::mem::take(&mut self.parked_get) {
+            return;
+        }
+        match self.state {
+            State::Polling | State::Probing { .. } => {
+                self.close(now, CloseReason::TransportError, "poll connection closed prematurely");
+            }
+            // Nobody else may come for its answer.
+            State::Closed { last: Transport::Polling, linger: None, .. } => self.queue.clear(),
+            State::Closed { .. } | State::WebSocket => {}
         }
     }
 
@@ -241,8 +248,8 @@ impl Session {
 
     /// The POST is over, or its connection is gone; an unfinished one ends the session.
     pub fn end_post(&mut self, now: Instant, complete: Completeness) {
-        self.running_post = false;
-        if complete == Completeness::Cut && !self.is_closed() {
+        let running = std::mem::take(&mut self.running_post);
+        if running && complete == Completeness::Cut {
             self.close(now, CloseReason::TransportError, "data request connection closed prematurely");
         }
     }
@@ -305,13 +312,17 @@ impl Session {
         Ok(())
     }
 
-    /// The next packet for the WebSocket.
+    /// The next packet for the session's WebSocket; none while the session polls, or has ended polling.
     pub fn poll_transmit(&mut self) -> Option<EncodedPacket> {
+        if self.is_on(Transport::Polling) {
+            return None;
+        }
         self.queue.pop()
     }
 
     /// The WebSocket takes no more bytes, or takes them again. A stall that lasts ends the session.
     pub fn set_stalled(&mut self, since: Option<Instant>) {
+        let since = since.filter(|_| matches!(self.state, State::WebSocket));
         self.stalled_until = since.map(|now| now + self.config.write_stall);
     }
 
@@ -320,11 +331,10 @@ impl Session {
     /// What the client should still get stays in the queue: all that was sent before a close by the server,
     /// nothing after a fault.
     pub fn close(&mut self, now: Instant, reason: CloseReason, detail: &'static str) {
-        let polling = match self.state {
-            State::Closed { .. } => return,
-            State::WebSocket => false,
-            State::Polling | State::Probing { .. } => true,
-        };
+        if self.is_closed() {
+            return;
+        }
+        let last = self.transport();
         let orderly = matches!(
             reason,
             CloseReason::ForcedClose | CloseReason::ForcedServerClose | CloseReason::ServerShuttingDown
@@ -333,7 +343,7 @@ impl Session {
             self.queue.clear();
         }
         let mut linger = None;
-        if polling {
+        if last == Transport::Polling {
             let told_by_client = reason == CloseReason::TransportClose;
             self.queue.push(EncodedPacket::control(if told_by_client { "6" } else { "1" }));
             linger = (orderly && !self.parked_get).then(|| now + self.config.close_linger);
@@ -342,7 +352,7 @@ impl Session {
             }
         }
         self.stalled_until = None;
-        self.state = State::Closed { reason, detail, linger };
+        self.state = State::Closed { reason, detail, last, linger };
     }
 
     /// Lets the deadlines act that are due. Call it again until it answers [`Timeout::Nothing`].
@@ -351,7 +361,9 @@ impl Session {
             State::Closed { linger, .. } => {
                 if linger.is_some_and(|until| until <= now) {
                     *linger = None;
-                    self.queue.clear();
+                    if !self.parked_get {
+                        self.queue.clear();
+                    }
                     return Timeout::Forgotten;
                 }
                 return Timeout::Nothing;
@@ -437,19 +449,17 @@ impl Session {
         self.heartbeat.is_waiting()
     }
 
-    /// Whether the session's transport has something to transmit: packets, or the answer of a parked GET.
+    /// Whether there is something to transmit: packets for the WebSocket, or the answer of a parked GET.
     pub fn has_output(&self) -> bool {
-        match self.state {
-            State::WebSocket => !self.queue.is_empty(),
-            _ => self.parked_get && self.has_payload(),
-        }
+        let frames = self.is_on(Transport::WebSocket) && !self.queue.is_empty();
+        frames || (self.parked_get && self.has_payload())
     }
 
     /// Whether a packet sent now would go out at once; a volatile one is dropped otherwise.
     pub fn is_writable(&self) -> bool {
         match self.state {
             State::WebSocket => self.stalled_until.is_none(),
-            State::Polling => self.parked_get,
+            State::Polling | State::Probing { answered: false, .. } => self.parked_get,
             State::Probing { .. } | State::Closed { .. } => false,
         }
     }
@@ -463,16 +473,23 @@ impl Session {
         self.answers_noop() || !self.queue.is_empty()
     }
 
-    /// During a probe that was answered, and after the upgrade, a GET gets `6` and the queue stays.
-    fn answers_noop(&self) -> bool {
-        matches!(self.state, State::Probing { answered: true, .. } | State::WebSocket)
+    /// Whether what is queued belongs to this transport, also behind the end.
+    fn is_on(&self, transport: Transport) -> bool {
+        match self.state {
+            State::Closed { last, .. } => last == transport,
+            _ => self.transport() == transport,
+        }
     }
 
-    /// Lets overdue deadlines act first, so that no request outlives its session by the slack of a timer.
+    /// During a probe that was answered, and after the upgrade, a GET gets `6` and the queue stays.
+    fn answers_noop(&self) -> bool {
+        matches!(self.state, State::Probing { answered: true, .. }) || self.is_on(Transport::WebSocket)
+    }
+
+    /// Lets an overdue end act first, so that no request outlives its session by the slack of a timer.
+    /// A ping that is due is left to the timer: its caller has to learn of it.
     fn refuse_polling(&mut self, now: Instant) -> Option<HandshakeError> {
-        if self.heartbeat.deadline() <= now && self.handle_timeout(now) == Timeout::Closed {
-            return Some(HandshakeError::UnknownSid);
-        }
+        while (self.awaits_pong() || self.is_closed()) && self.handle_timeout(now) != Timeout::Nothing {}
         match self.state {
             State::WebSocket => Some(HandshakeError::BadRequest),
             State::Closed { linger: None, .. } => Some(HandshakeError::UnknownSid),
