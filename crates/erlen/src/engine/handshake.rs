@@ -9,7 +9,7 @@ use http::request::Parts;
 ///
 /// It is kept in one block, since the request itself would pin its read buffer for as long as the
 /// session lives.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Handshake {
     /// `path?query`, then a line `name: value` for each header, all ended by `\n`.
     text: Box<str>,

@@ -168,7 +168,7 @@ impl<A: Application> Exchange<'_, A> {
         }
         let handshake = Handshake::new(self.parts, self.below.peer, self.below.secure == Some(true));
         if let Some(allow) = &self.engine.options.allow_request
-            && let Err(message) = allow(&handshake).await
+            && let Err(message) = allow(handshake.clone()).await
         {
             let message = if message.is_empty() { HandshakeError::Forbidden.message() } else { &message };
             return Ok(self.refuse(HandshakeError::Forbidden, message));

@@ -29,13 +29,11 @@ pub use client::{Client, Delivery};
 pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Transport};
 use erlen_engineio::{Config, Session};
 pub use handshake::Handshake;
-pub(crate) use http::{Body, empty, text};
+pub(crate) use http::{Below, Body, empty, text};
 pub use metrics::{EngineMetrics, Histogram};
 pub use options::{Allowed, Cookie, Options, Transports};
-pub(crate) use options::{AllowHook, HeadersHook};
 pub use origin::Cors;
 pub use stream::AnyStream;
-pub(crate) use upgrade::StreamSource;
 
 use metrics::Counter;
 use sessions::Sessions;
@@ -131,6 +129,11 @@ impl<A: Application> Engine<A> {
     /// How many sessions are open.
     pub fn session_count(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// How many WebSockets the shards carry, those that are closing among them.
+    pub fn connection_count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.load()).sum()
     }
 
     /// The counters now.

@@ -15,7 +15,7 @@ use super::{Handshake, origin::Cors};
 pub type Allowed = Result<(), String>;
 
 pub(crate) type AllowHook =
-    Arc<dyn for<'a> Fn(&'a Handshake) -> Pin<Box<dyn Future<Output = Allowed> + Send + 'a>> + Send + Sync>;
+    Arc<dyn Fn(Handshake) -> Pin<Box<dyn Future<Output = Allowed> + Send>> + Send + Sync>;
 pub(crate) type HeadersHook = Arc<dyn Fn(&mut HeaderMap, &HeaderMap) + Send + Sync>;
 
 /// Everything that the engine can be told. [`Builder`](crate::Builder) documents each as a method.

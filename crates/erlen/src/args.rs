@@ -1,0 +1,468 @@
+//! Arguments of events and acks: Rust values to JSON text with attachments, and back.
+//!
+//! A tuple is several arguments, `()` is none, anything else is one. Bytes ([`Binary`], or whatever
+//! serializes as bytes) leave the JSON as attachments, wherever they stand in it.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Write};
+use std::ops::Deref;
+
+use bytes::Bytes;
+use erlen_socketio::{Args as Decoded, encode_placeholder, placeholder_index};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::ser::{self, Impossible};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::ser::Formatter;
+
+/// Bytes that travel as an attachment.
+///
+/// ```
+/// use erlen::Binary;
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Upload {
+///     name: String,
+///     content: Binary,
+/// }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Binary(pub Bytes);
+
+impl Deref for Binary {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Binary {
+    fn from(bytes: T) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl Serialize for Binary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+thread_local! {
+    /// The attachments of the packet that is being deserialized on this thread.
+    static ATTACHMENTS: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<'de> Deserialize<'de> for Binary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Placeholder;
+        impl<'de> Visitor<'de> for Placeholder {
+            type Value = Binary;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("binary data")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Binary, M::Error> {
+                let (mut placeholder, mut num) = (false, None);
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "_placeholder" => placeholder = map.next_value()?,
+                        "num" => num = Some(map.next_value::<usize>()?),
+                        _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                    }
+                }
+                let index = num.filter(|_| placeholder);
+                let bytes = index.and_then(|i| ATTACHMENTS.with_borrow(|all| all.get(i).cloned()));
+                bytes.map(Binary).ok_or_else(|| M::Error::custom("not the placeholder of an attachment"))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Binary, E> {
+                Ok(Binary(Bytes::copy_from_slice(bytes)))
+            }
+        }
+        deserializer.deserialize_any(Placeholder)
+    }
+}
+
+/// Arguments on their way out: the JSON text of each behind a comma, and what left it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Encoded {
+    /// `a,b`, without brackets.
+    pub(crate) json: Vec<u8>,
+    pub(crate) attachments: Vec<Bytes>,
+}
+
+/// Encodes a value as arguments.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Encoded, serde_json::Error> {
+    let mut encoded = Encoded { json: Vec::with_capacity(128), attachments: Vec::new() };
+    let shape = Shape::of(value);
+    if shape == Shape::Unit {
+        return Ok(encoded);
+    }
+    let formatter = Attach(&mut encoded.attachments);
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut encoded.json, formatter))?;
+    if shape == Shape::Tuple {
+        encoded.json.pop();
+        encoded.json.remove(0);
+    }
+    Ok(encoded)
+}
+
+/// Deserializes with the attachments of `args` at hand.
+fn with_attachments<T>(attachments: &[Bytes], read: impl FnOnce() -> T) -> T {
+    if attachments.is_empty() {
+        return read();
+    }
+    let outer = ATTACHMENTS.replace(attachments.to_vec());
+    let value = read();
+    ATTACHMENTS.set(outer);
+    value
+}
+
+/// Received arguments, unparsed: JSON texts and attachments. Cheap until something is read.
+#[derive(Clone, Debug)]
+pub struct RawArgs {
+    inner: Decoded<'static>,
+    /// Elements before the first argument: the event's name.
+    skip: usize,
+}
+
+impl RawArgs {
+    pub(crate) fn event(inner: Decoded<'static>) -> Self {
+        Self { inner, skip: 1 }
+    }
+
+    pub(crate) fn ack(inner: Decoded<'static>) -> Self {
+        Self { inner, skip: 0 }
+    }
+
+    pub(crate) fn event_name(&self) -> std::borrow::Cow<'_, str> {
+        self.inner.event_name()
+    }
+
+    /// The JSON text of each argument, in order. Attachments stand as `{"_placeholder":true,"num":n}`.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.inner.iter().skip(self.skip)
+    }
+
+    /// How many arguments there are.
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there is no argument.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// The attachments, in the order of their numbers.
+    pub fn attachments(&self) -> &[Bytes] {
+        self.inner.attachments()
+    }
+
+    /// The JSON text of the whole array; of an event with its name in front.
+    pub fn json(&self) -> &str {
+        self.inner.json()
+    }
+
+    /// Reads one argument; a missing one is read as `null`.
+    ///
+    /// # Errors
+    /// When it is not a `T`.
+    pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T, serde_json::Error> {
+        let text = self.iter().nth(index).unwrap_or("null");
+        with_attachments(self.attachments(), || serde_json::from_str(text))
+    }
+
+    /// Reads all arguments as one value: a tuple of as many, or a `Vec`.
+    ///
+    /// # Errors
+    /// When they are not a `T`.
+    pub fn all<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        let json = self.inner.json();
+        if self.skip == 0 {
+            return with_attachments(self.attachments(), || serde_json::from_str(json));
+        }
+        let mut text = String::with_capacity(json.len());
+        text.push('[');
+        for (index, element) in self.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(element);
+        }
+        text.push(']');
+        with_attachments(self.attachments(), || serde_json::from_str(&text))
+    }
+
+    /// The first argument as bytes, if it is an attachment.
+    pub fn binary(&self) -> Option<Bytes> {
+        let index = placeholder_index(self.iter().next()?)?;
+        self.attachments().get(index).cloned()
+    }
+}
+
+/// Sends received arguments on as they are: JSON text is not parsed, attachments are not copied.
+impl Serialize for RawArgs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeTuple;
+        let mut tuple = serializer.serialize_tuple(self.len())?;
+        for element in self.iter() {
+            match placeholder_index(element).and_then(|i| self.attachments().get(i)) {
+                Some(bytes) => tuple.serialize_element(&Binary(bytes.clone()))?,
+                None if self.attachments().is_empty() => {
+                    let raw: &serde_json::value::RawValue =
+                        serde_json::from_str(element).map_err(ser::Error::custom)?;
+                    tuple.serialize_element(raw)?;
+                }
+                None => tuple.serialize_element(&Nested { json: element, attachments: self.attachments() })?,
+            }
+        }
+        tuple.end()
+    }
+}
+
+/// JSON text with placeholders inside, serialized with the attachments that they name.
+struct Nested<'a> {
+    json: &'a str,
+    attachments: &'a [Bytes],
+}
+
+impl Serialize for Nested<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value: serde_json::Value = serde_json::from_str(self.json).map_err(ser::Error::custom)?;
+        NestedValue { value: &value, attachments: self.attachments }.serialize(serializer)
+    }
+}
+
+struct NestedValue<'a> {
+    value: &'a serde_json::Value,
+    attachments: &'a [Bytes],
+}
+
+impl Serialize for NestedValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde_json::Value;
+        let inner = |value| NestedValue { value, attachments: self.attachments };
+        match self.value {
+            Value::Array(items) => serializer.collect_seq(items.iter().map(inner)),
+            Value::Object(map) => {
+                let placeholder = map.get("_placeholder").and_then(Value::as_bool) == Some(true);
+                let index = map.get("num").and_then(Value::as_u64).filter(|_| placeholder);
+                let bytes = index.and_then(|i| self.attachments.get(usize::try_from(i).ok()?));
+                match bytes {
+                    Some(bytes) => serializer.serialize_bytes(bytes),
+                    None => serializer.collect_map(map.iter().map(|(key, value)| (key, inner(value)))),
+                }
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// JSON without spaces, in which bytes become placeholders.
+struct Attach<'a>(&'a mut Vec<Bytes>);
+
+impl Formatter for Attach<'_> {
+    fn write_byte_array<W: ?Sized + Write>(&mut self, writer: &mut W, value: &[u8]) -> io::Result<()> {
+        let mut placeholder = Vec::with_capacity(32);
+        encode_placeholder(&mut placeholder, self.0.len());
+        self.0.push(Bytes::copy_from_slice(value));
+        writer.write_all(&placeholder)
+    }
+}
+
+/// How a value spreads over arguments. Found by asking it to serialize itself, and stopping at its first word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Unit,
+    Tuple,
+    One,
+}
+
+impl Shape {
+    fn of<T: Serialize + ?Sized>(value: &T) -> Self {
+        value.serialize(Probe).err().unwrap_or(Self::One)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Shape {}
+
+impl ser::Error for Shape {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::One
+    }
+}
+
+/// A serializer that answers with the shape instead of serializing.
+struct Probe;
+
+type Never = Impossible<(), Shape>;
+
+macro_rules! one {
+    ($($method:ident($($argument:ty),*))*) => {
+        $(fn $method(self, $(_: $argument),*) -> Result<(), Shape> {
+            Err(Shape::One)
+        })*
+    };
+}
+
+impl Serializer for Probe {
+    type Ok = ();
+    type Error = Shape;
+    type SerializeSeq = Never;
+    type SerializeTuple = Never;
+    type SerializeTupleStruct = Never;
+    type SerializeTupleVariant = Never;
+    type SerializeMap = Never;
+    type SerializeStruct = Never;
+    type SerializeStructVariant = Never;
+
+    one! {
+        serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
+        serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64) serialize_f32(f32)
+        serialize_f64(f64) serialize_char(char) serialize_str(&str) serialize_bytes(&[u8]) serialize_none()
+        serialize_unit_struct(&'static str) serialize_unit_variant(&'static str, u32, &'static str)
+    }
+
+    fn serialize_unit(self) -> Result<(), Shape> {
+        Err(Shape::Unit)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Never, Shape> {
+        Err(Shape::Tuple)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<(), Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Never, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Never, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Never, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Never, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Never, Shape> {
+        Err(Shape::One)
+    }
+
+    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Never, Shape> {
+        Err(Shape::One)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn encoded(value: impl Serialize) -> (String, usize) {
+        let encoded = encode(&value).unwrap();
+        (String::from_utf8(encoded.json).unwrap(), encoded.attachments.len())
+    }
+
+    #[test]
+    fn a_tuple_is_several_arguments_and_unit_is_none() {
+        assert_eq!(encoded(()), (String::new(), 0));
+        assert_eq!(encoded((1, "2", json!({"3": [true]}))), (r#"1,"2",{"3":[true]}"#.into(), 0));
+        assert_eq!(encoded((1,)), ("1".into(), 0));
+        assert_eq!(encoded(vec![1, 2]), ("[1,2]".into(), 0));
+        assert_eq!(encoded(json!([1, 2])), ("[1,2]".into(), 0));
+        assert_eq!(encoded(None::<u8>), ("null".into(), 0));
+        assert_eq!(encoded("é"), ("\"é\"".into(), 0));
+    }
+
+    #[test]
+    fn bytes_leave_the_json_wherever_they_stand() {
+        #[derive(Serialize)]
+        struct Deep {
+            list: Vec<Binary>,
+            text: &'static str,
+        }
+        let deep = Deep { list: vec![Binary::from(vec![1]), Binary::from(vec![2])], text: "x" };
+        let (json, attachments) = encoded((Binary::from(vec![0]), deep));
+        assert_eq!(attachments, 3);
+        assert_eq!(
+            json,
+            r#"{"_placeholder":true,"num":0},{"list":[{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}],"text":"x"}"#
+        );
+    }
+
+    fn received(text: &str, attachments: &[&[u8]]) -> RawArgs {
+        let mut decoder = erlen_socketio::Decoder::new();
+        let config = erlen_socketio::DecoderConfig::default();
+        let mut packet = decoder.decode_text(&config, std::time::Instant::now(), text).unwrap();
+        for data in attachments {
+            packet = decoder.decode_binary(&config, data).unwrap();
+        }
+        match packet.unwrap().into_owned().data {
+            erlen_socketio::PacketData::Event { args, .. } => RawArgs::event(args),
+            other => panic!("{other:?} is no event"),
+        }
+    }
+
+    #[test]
+    fn arguments_come_back_as_they_were_sent() {
+        let args = received(r#"2["ev",1,"two",{"three":3}]"#, &[]);
+        assert_eq!(args.len(), 3);
+        assert_eq!(args.get::<u8>(0).unwrap(), 1);
+        assert_eq!(args.all::<(u8, String, serde_json::Value)>().unwrap().1, "two");
+        assert_eq!(args.get::<Option<u8>>(7).unwrap(), None);
+        assert!(args.get::<u8>(1).is_err());
+    }
+
+    #[test]
+    fn attachments_are_found_by_their_placeholders() {
+        let text = r#"52-["ev",{"_placeholder":true,"num":1},{"deep":[{"_placeholder":true,"num":0}]}]"#;
+        let args = received(text, &[b"zero", b"one"]);
+        assert_eq!(args.binary().as_deref(), Some(&b"one"[..]));
+        #[derive(Deserialize)]
+        struct Deep {
+            deep: Vec<Binary>,
+        }
+        let (first, deep): (Binary, Deep) = args.all().unwrap();
+        assert_eq!((&*first, &*deep.deep[0]), (&b"one"[..], &b"zero"[..]));
+    }
+
+    #[test]
+    fn received_arguments_go_out_again_unparsed() {
+        let args = received(r#"2["ev",18446744073709551615,1.50,"\u00e9"]"#, &[]);
+        let again = encode(&args).unwrap();
+        assert_eq!(String::from_utf8(again.json).unwrap(), r#"18446744073709551615,1.50,"\u00e9""#);
+        let text = r#"52-["ev",{"_placeholder":true,"num":1},{"deep":[{"_placeholder":true,"num":0}]}]"#;
+        let again = encode(&received(text, &[b"zero", b"one"])).unwrap();
+        assert_eq!(again.attachments, [Bytes::from("one"), Bytes::from("zero")]);
+    }
+}

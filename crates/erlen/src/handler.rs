@@ -1,0 +1,167 @@
+//! What may be registered for an event: functions and closures, plain or async, with extractors as arguments.
+//!
+//! Not the order in which they run (inbox.rs), and not what the arguments may be (extract.rs).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::extract::{Context, FromContext};
+use crate::respond::{Answer, IntoAck};
+
+/// A future of a handler.
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a handler's call has come to.
+pub enum Outcome {
+    /// It is done.
+    Ready(Verdict),
+    /// It goes on.
+    Pending(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+}
+
+/// What a handler returned: the ack, nothing if it acknowledges by hand, or its error.
+pub type Verdict = Result<Option<Answer>, Error>;
+
+/// The verdict on a handler's value.
+fn verdict(value: impl IntoAck, ack_taken: bool) -> Verdict {
+    let answer = value.into_ack()?;
+    Ok((!ack_taken).then_some(answer))
+}
+
+/// A handler without its type.
+pub(crate) type AnyHandler = Arc<dyn Fn(Context) -> Outcome + Send + Sync>;
+
+/// A function or closure, plain or async, of up to eight extractors.
+///
+/// Handlers of one socket run one at a time, in the order in which its events arrived;
+/// [`concurrent`](Self::concurrent) lifts that. A plain function must not block: [`blocking`](Self::blocking)
+/// moves it to a pool of threads.
+///
+/// Implemented by functions alone; `T` tells apart which kind, and is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler",
+    label = "not a handler",
+    note = "a handler is a function or closure of up to eight extractors (`Socket`, `Data<T>`, `Args<(A, B)>`, \
+            `Raw`, `Auth<T>`, `Headers`, `Peer`, `State<T>`, `Ack`, …), plain or async, that returns what can be an \
+            acknowledgement: see `FromContext` and `IntoAck`",
+    note = "an async handler's future has to be `Send`: no `Rc`, and no lock guard across an await"
+)]
+pub trait Handler<T>: Send + Sync + Sized + 'static {
+    /// Calls the function with what its arguments extract.
+    fn call(&self, context: Context) -> Outcome;
+
+    /// The same handler, not waiting for the socket's other handlers and not making them wait.
+    fn concurrent(self) -> Concurrent<Self> {
+        Concurrent(self)
+    }
+
+    /// The same function on a thread where it may block.
+    fn blocking(self) -> Blocking<Self> {
+        Blocking(Arc::new(self))
+    }
+
+    /// Whether it takes part in the order of its socket's handlers.
+    #[doc(hidden)]
+    fn is_concurrent(&self) -> bool {
+        false
+    }
+}
+
+pub(crate) fn erase<T, H: Handler<T>>(handler: H) -> AnyHandler {
+    Arc::new(move |context| handler.call(context))
+}
+
+/// A handler that runs beside the others of its socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Concurrent<H>(H);
+
+impl<T, H: Handler<T>> Handler<(Concurrent<()>, T)> for Concurrent<H> {
+    fn call(&self, context: Context) -> Outcome {
+        self.0.call(context)
+    }
+
+    fn is_concurrent(&self) -> bool {
+        true
+    }
+}
+
+/// A plain function that may block.
+#[derive(Clone, Debug)]
+pub struct Blocking<H>(Arc<H>);
+
+impl<T: 'static, H: Handler<T>> Handler<(Blocking<()>, T)> for Blocking<H> {
+    fn call(&self, context: Context) -> Outcome {
+        let handler = Arc::clone(&self.0);
+        let runtime = context.socket.runtime().clone();
+        Outcome::Pending(Box::pin(async move {
+            let work = runtime.spawn_blocking(move || match handler.call(context) {
+                Outcome::Ready(answer) => answer,
+                Outcome::Pending(future) => tokio::runtime::Handle::current().block_on(future),
+            });
+            work.await.map_err(Error::internal)?
+        }))
+    }
+
+    fn is_concurrent(&self) -> bool {
+        self.0.is_concurrent()
+    }
+}
+
+/// Marks a plain function.
+#[derive(Debug)]
+pub struct Plain;
+
+/// Marks an async function.
+#[derive(Debug)]
+pub struct Async;
+
+macro_rules! functions {
+    ($($t:ident)*) => {
+        #[allow(non_snake_case, unused_mut, unused_variables)]
+        impl<F, R, $($t,)*> Handler<(Plain, $($t,)*)> for F
+        where
+            F: Fn($($t),*) -> R + Send + Sync + 'static,
+            R: IntoAck,
+            $($t: FromContext,)*
+        {
+            fn call(&self, mut context: Context) -> Outcome {
+                $(let $t = match $t::from_context(&mut context) {
+                    Ok(value) => value,
+                    Err(error) => return Outcome::Ready(Err(error)),
+                };)*
+                Outcome::Ready(verdict(self($($t),*), context.ack_taken))
+            }
+        }
+
+        #[allow(non_snake_case, unused_mut, unused_variables)]
+        impl<F, Fut, R, $($t,)*> Handler<(Async, $($t,)*)> for F
+        where
+            F: Fn($($t),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = R> + Send + 'static,
+            R: IntoAck,
+            $($t: FromContext,)*
+        {
+            fn call(&self, mut context: Context) -> Outcome {
+                $(let $t = match $t::from_context(&mut context) {
+                    Ok(value) => value,
+                    Err(error) => return Outcome::Ready(Err(error)),
+                };)*
+                let future = self($($t),*);
+                let ack_taken = context.ack_taken;
+                Outcome::Pending(Box::pin(async move { verdict(future.await, ack_taken) }))
+            }
+        }
+    };
+}
+
+functions!();
+functions!(A1);
+functions!(A1 A2);
+functions!(A1 A2 A3);
+functions!(A1 A2 A3 A4);
+functions!(A1 A2 A3 A4 A5);
+functions!(A1 A2 A3 A4 A5 A6);
+functions!(A1 A2 A3 A4 A5 A6 A7);
+functions!(A1 A2 A3 A4 A5 A6 A7 A8);

@@ -1,0 +1,360 @@
+//! What has arrived for a socket, one after another: connect, events, disconnect.
+//!
+//! Handlers of one socket run one at a time, in the order of arrival. One is polled first where its event
+//! arrived, on the I/O thread, with the server's runtime entered: that is what makes an echo one read and
+//! one write. What is not done then goes to the runtime, and what arrives meanwhile waits here.
+//!
+//! Past a number of waiting events the client is not read any longer, unless an ack or a pong is awaited;
+//! past a number of bytes it is cut.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use erlen_engineio::CloseReason;
+
+use crate::args::RawArgs;
+use crate::engine::Delivery;
+use crate::error::Error;
+use crate::extract::Context;
+use crate::handler::{AnyHandler, BoxFuture, Outcome, Verdict};
+use crate::namespace::Handlers;
+use crate::outgoing;
+use crate::reason::DisconnectReason;
+use crate::socket::Socket;
+
+/// An I/O thread that a handler holds for longer serves nobody else: the log says who it was.
+const HELD_TOO_LONG: Duration = Duration::from_millis(50);
+
+/// The queue of one socket.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    /// Something runs; what arrives has to wait.
+    running: bool,
+    queue: VecDeque<Work>,
+    bytes: usize,
+    /// Over the bound: the client is not read.
+    full: bool,
+}
+
+/// What can arrive.
+pub(crate) enum Work {
+    Connect,
+    Event { args: RawArgs, id: Option<u64> },
+    Disconnect(DisconnectReason),
+}
+
+impl Work {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event { args, .. } => args.json().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>(),
+            Self::Connect | Self::Disconnect(_) => 0,
+        }
+    }
+}
+
+impl Socket {
+    /// Handles what has arrived, now or in its turn.
+    pub(crate) fn deliver(&self, work: Work) {
+        let limits = self.namespace().limits();
+        let mut state = self.lock();
+        let inbox = &mut state.inbox;
+        if !inbox.running {
+            inbox.running = true;
+            drop(state);
+            return self.run(work);
+        }
+        inbox.bytes += work.bytes();
+        inbox.queue.push_back(work);
+        let overflow = inbox.bytes > limits.max_waiting_event_bytes && inbox.queue.len() > 1;
+        let filled = !inbox.full && inbox.queue.len() >= limits.max_waiting_events;
+        inbox.full |= filled;
+        drop(state);
+        if filled {
+            self.client().state().add_saturated(1);
+        }
+        if overflow {
+            self.client().close(CloseReason::TooManyEvents, "events wait for a slow handler");
+        }
+    }
+
+    /// Runs `work` and what waits behind it, until something has to be awaited: that goes on in the runtime.
+    fn run(&self, mut work: Work) {
+        loop {
+            if let Some(rest) = self.start(work) {
+                let socket = self.clone();
+                self.runtime().spawn(async move {
+                    rest.await;
+                    while let Some(work) = socket.next_work() {
+                        if let Some(rest) = socket.start(work) {
+                            rest.await;
+                        }
+                    }
+                });
+                return;
+            }
+            match self.next_work() {
+                Some(next) => work = next,
+                None => return,
+            }
+        }
+    }
+
+    fn next_work(&self) -> Option<Work> {
+        let limits = self.namespace().limits();
+        let mut state = self.lock();
+        let inbox = &mut state.inbox;
+        let Some(work) = inbox.queue.pop_front() else {
+            inbox.running = false;
+            inbox.queue = VecDeque::new();
+            return None;
+        };
+        inbox.bytes -= work.bytes();
+        let relieved = inbox.full && inbox.queue.len() < limits.max_waiting_events.div_ceil(2);
+        inbox.full &= !relieved;
+        drop(state);
+        if relieved {
+            self.client().state().add_saturated(-1);
+            self.client().resume_reading();
+        }
+        Some(work)
+    }
+
+    /// Starts `work` in place; what is left of it, if it has to be awaited.
+    fn start(&self, work: Work) -> Option<BoxFuture<()>> {
+        let _entered = self.runtime().enter();
+        match work {
+            Work::Event { args, id } => self.start_event(args, id),
+            Work::Connect => self.poll_in_place(Box::pin(self.clone().connect())),
+            Work::Disconnect(reason) => self.poll_in_place(Box::pin(self.clone().disconnected(reason))),
+        }
+    }
+
+    fn start_event(&self, args: RawArgs, id: Option<u64>) -> Option<BoxFuture<()>> {
+        let handlers = self.namespace().handlers();
+        if handlers.has_event_hooks() {
+            return self.poll_in_place(Box::pin(self.clone().hooked_event(handlers, args, id)));
+        }
+        let Some((handler, concurrent)) = self.find_handler(&handlers, &args) else {
+            tracing::debug!(target: "erlen", socket = %self.id(), event = %args.event_name(), "no handler");
+            return None;
+        };
+        let call = Call { socket: self.clone(), name: None, id, started: Instant::now() };
+        let rest = call.start(&handler, args)?;
+        if concurrent {
+            self.runtime().spawn(rest);
+            return None;
+        }
+        Some(rest)
+    }
+
+    fn find_handler(&self, handlers: &Handlers, args: &RawArgs) -> Option<(AnyHandler, bool)> {
+        let name = args.event_name();
+        if let Some(own) = self.own_handler(&name) {
+            return Some((own, false));
+        }
+        handlers.events.get(&*name).cloned()
+    }
+
+    /// An event that catch-all listeners and middlewares see first.
+    async fn hooked_event(self, handlers: Arc<Handlers>, args: RawArgs, id: Option<u64>) {
+        for listener in &handlers.any {
+            let verdict = self.call(listener, Some(args.clone()), None, None).await;
+            self.report(verdict.err(), Some(&args.event_name()));
+        }
+        let call = Call { socket: self.clone(), name: None, id, started: Instant::now() };
+        for middleware in &handlers.event_middlewares {
+            if let Err(error) = self.call(middleware, Some(args.clone()), id, None).await {
+                return call.settle(Err(error), &args.event_name());
+            }
+        }
+        let Some((handler, concurrent)) = self.find_handler(&handlers, &args) else {
+            return;
+        };
+        let rest = call.start(&handler, args);
+        match rest {
+            Some(rest) if concurrent => drop(self.runtime().spawn(rest)),
+            Some(rest) => rest.await,
+            None => {}
+        }
+    }
+
+    /// The life of a connect: middlewares, the answer, the handlers.
+    async fn connect(self) {
+        let handlers = self.namespace().handlers();
+        for middleware in &handlers.connect_middlewares {
+            if let Err(error) = self.call(middleware, None, None, None).await {
+                return self.refuse(error);
+            }
+        }
+        if !self.namespace().admit(&self) {
+            return;
+        }
+        self.send(&outgoing::connected(self.namespace().name(), &self.id()), Delivery::Queued);
+        self.client().state().joined();
+        if !self.set_connected() {
+            return;
+        }
+        for handler in &handlers.connect {
+            if let Err(error) = self.call(handler, None, None, None).await {
+                self.report(Some(error), Some("connect"));
+                self.disconnect();
+            }
+        }
+    }
+
+    fn refuse(&self, error: Error) {
+        let payload = error.connect_json();
+        if error.cause().is_some() {
+            self.report(Some(error), Some("connect"));
+        }
+        self.leave_namespace(DisconnectReason::SERVER);
+        self.send(&outgoing::refused(self.namespace().name(), &payload), Delivery::Queued);
+    }
+
+    /// The end: handlers that still see the rooms, then those that do not.
+    async fn disconnected(self, reason: DisconnectReason) {
+        let handlers = self.namespace().handlers();
+        for handler in &handlers.disconnecting {
+            let verdict = self.call(handler, None, None, Some(reason)).await;
+            self.report(verdict.err(), Some("disconnecting"));
+        }
+        self.lock().rooms = Vec::new();
+        for handler in &handlers.disconnect {
+            let verdict = self.call(handler, None, None, Some(reason)).await;
+            self.report(verdict.err(), Some("disconnect"));
+        }
+        self.drop_own_handlers();
+    }
+
+    /// Calls one handler and awaits it; a panic is an error.
+    async fn call(
+        &self,
+        handler: &AnyHandler,
+        args: Option<RawArgs>,
+        ack_id: Option<u64>,
+        reason: Option<DisconnectReason>,
+    ) -> Verdict {
+        let context = Context { socket: self.clone(), args, ack_id, ack_taken: false, reason };
+        match catch(|| handler(context))? {
+            Outcome::Ready(verdict) => verdict,
+            Outcome::Pending(future) => Caught(future).await,
+        }
+    }
+
+    /// Polls once, here. What is not done is returned.
+    fn poll_in_place(&self, mut future: BoxFuture<()>) -> Option<BoxFuture<()>> {
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        match catch(|| future.as_mut().poll(&mut cx)) {
+            Ok(Poll::Pending) => Some(future),
+            Ok(Poll::Ready(())) => None,
+            Err(error) => {
+                self.report(Some(error), None);
+                None
+            }
+        }
+    }
+
+    /// Tells the error hook and the log.
+    fn report(&self, error: Option<Error>, event: Option<&str>) {
+        if let Some(error) = error {
+            self.namespace().report(self, event.unwrap_or_default(), &error);
+        }
+    }
+}
+
+/// The call of an event's handler, up to its ack.
+struct Call {
+    socket: Socket,
+    /// The event's name, once it is needed beyond the arguments' life.
+    name: Option<Box<str>>,
+    id: Option<u64>,
+    started: Instant,
+}
+
+impl Call {
+    /// Calls and polls once; what is left of it, if it has to be awaited.
+    fn start(mut self, handler: &AnyHandler, args: RawArgs) -> Option<BoxFuture<()>> {
+        self.name = Some(args.event_name().into());
+        let context =
+            Context { socket: self.socket.clone(), args: Some(args), ack_id: self.id, ack_taken: false, reason: None };
+        let outcome = catch(|| handler(context));
+        let polled = match outcome {
+            Err(error) => Ok(Err(error)),
+            Ok(Outcome::Ready(verdict)) => Ok(verdict),
+            Ok(Outcome::Pending(mut future)) => {
+                let mut cx = TaskContext::from_waker(Waker::noop());
+                match catch(|| future.as_mut().poll(&mut cx)) {
+                    Ok(Poll::Pending) => Err(future),
+                    Ok(Poll::Ready(verdict)) => Ok(verdict),
+                    Err(error) => Ok(Err(error)),
+                }
+            }
+        };
+        self.warn_if_held();
+        match polled {
+            Ok(verdict) => {
+                let name = self.name.take().unwrap_or_default();
+                self.settle(verdict, &name);
+                None
+            }
+            Err(future) => Some(Box::pin(async move {
+                let verdict = Caught(future).await;
+                let name = self.name.clone().unwrap_or_default();
+                self.settle(verdict, &name);
+            })),
+        }
+    }
+
+    /// Acknowledges, and counts.
+    fn settle(&self, verdict: Verdict, name: &str) {
+        self.socket.client().shard().metrics.handlers.record(self.started.elapsed());
+        match (verdict, self.id) {
+            (Ok(Some(answer)), Some(id)) => self.socket.send_ack(id, &answer.0),
+            (Ok(_), _) => {}
+            (Err(error), id) => {
+                if let Some(id) = id {
+                    let json = error.ack_json().into_bytes();
+                    self.socket.send_ack(id, &crate::args::Encoded { json, attachments: Vec::new() });
+                }
+                self.socket.report(Some(error), Some(name));
+            }
+        }
+    }
+
+    fn warn_if_held(&self) {
+        let held = self.started.elapsed();
+        if held > HELD_TOO_LONG && self.socket.client().shard().is_current() {
+            let event = self.name.as_deref().unwrap_or_default();
+            tracing::warn!(target: "erlen", event, held_ms = held.as_millis() as u64,
+                "a handler held an I/O thread: make it async, or register it with `.blocking()`");
+        }
+    }
+}
+
+/// Runs `f`; a panic becomes an error.
+fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Error::internal(format!("the handler panicked: {text}"))
+    })
+}
+
+/// A handler's future whose panic is an error.
+struct Caught(Pin<Box<dyn Future<Output = Verdict> + Send>>);
+
+impl Future for Caught {
+    type Output = Verdict;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Verdict> {
+        match catch(|| self.0.as_mut().poll(cx)) {
+            Ok(poll) => poll,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}

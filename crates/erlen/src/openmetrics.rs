@@ -1,0 +1,80 @@
+//! The counters as text, in the OpenMetrics format. Label sets are bounded: transports, reasons, namespaces by name.
+
+use std::fmt::Write;
+
+use crate::engine::Histogram;
+use crate::server::Server;
+
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Namespaces that get a label of their own.
+const MAX_NAMESPACES: usize = 100;
+
+/// Everything, as one text.
+pub(crate) fn write(server: &Server) -> String {
+    let m = server.metrics();
+    let mut out = String::with_capacity(4096);
+    family(&mut out, "erlen_sessions", "gauge", "Open sessions.");
+    sample(&mut out, "erlen_sessions", &[("transport", "polling")], m.sessions_polling);
+    sample(&mut out, "erlen_sessions", &[("transport", "websocket")], m.sessions_websocket);
+    family(&mut out, "erlen_sockets", "gauge", "Connected sockets.");
+    for namespace in server.namespaces().iter().take(MAX_NAMESPACES) {
+        sample(&mut out, "erlen_sockets", &[("namespace", namespace.name())], namespace.socket_count());
+    }
+    family(&mut out, "erlen_queued_bytes", "gauge", "Bytes that wait for clients.");
+    sample(&mut out, "erlen_queued_bytes", &[], m.queued_bytes);
+    family(&mut out, "erlen_sessions_opened", "counter", "Sessions opened, by their first transport.");
+    sample(&mut out, "erlen_sessions_opened_total", &[("transport", "polling")], m.opened_polling);
+    sample(&mut out, "erlen_sessions_opened_total", &[("transport", "websocket")], m.opened_websocket);
+    family(&mut out, "erlen_sessions_closed", "counter", "Sessions closed, by reason.");
+    for (reason, count) in &m.closed {
+        sample(&mut out, "erlen_sessions_closed_total", &[("reason", reason.as_str())], count);
+    }
+    let counters = [
+        ("erlen_upgrades", "Sessions moved from polling to WebSocket.", m.upgrades),
+        ("erlen_handshakes_refused", "Handshakes refused.", m.refused),
+        ("erlen_packets_in", "Packets received.", m.packets_in),
+        ("erlen_packets_out", "Packets written.", m.packets_out),
+        ("erlen_bytes_in", "Bytes of messages received.", m.bytes_in),
+        ("erlen_bytes_out", "Bytes written.", m.bytes_out),
+        ("erlen_writes", "Write calls on WebSockets.", m.writes),
+        ("erlen_volatile_dropped", "Volatile packets dropped.", m.volatile_dropped),
+    ];
+    for (name, help, value) in counters {
+        family(&mut out, name, "counter", help);
+        sample(&mut out, &format!("{name}_total"), &[], value);
+    }
+    histogram(&mut out, "erlen_handler_seconds", "How long handlers ran.", &m.handlers);
+    histogram(&mut out, "erlen_ping_seconds", "From a ping to its pong.", &m.ping_round_trips);
+    out.push_str("# EOF\n");
+    out
+}
+
+fn family(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# TYPE {name} {kind}\n# HELP {name} {help}");
+}
+
+fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+    out.push_str(name);
+    for (index, (key, text)) in labels.iter().enumerate() {
+        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let _ = write!(out, "{}{key}=\"{escaped}\"", if index == 0 { '{' } else { ',' });
+    }
+    if !labels.is_empty() {
+        out.push('}');
+    }
+    let _ = writeln!(out, " {value}");
+}
+
+fn histogram(out: &mut String, name: &str, help: &str, histogram: &Histogram) {
+    family(out, name, "histogram", help);
+    let mut below = 0;
+    for (index, count) in histogram.counts.iter().enumerate() {
+        below += count;
+        let last = index + 1 == Histogram::BUCKETS;
+        let bound = if last { "+Inf".to_owned() } else { format!("{:.6}", (1_u64 << index) as f64 / 1e6) };
+        sample(out, &format!("{name}_bucket"), &[("le", &bound)], below);
+    }
+    sample(out, &format!("{name}_count"), &[], below);
+    sample(out, &format!("{name}_sum"), &[], histogram.sum_micros as f64 / 1e6);
+}

@@ -1,0 +1,86 @@
+//! What a handler may return: its ack.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::args::{self, Binary, Encoded, RawArgs};
+use crate::error::Error;
+
+/// The answer of a handler, encoded.
+#[derive(Debug)]
+pub struct Answer(pub(crate) Encoded);
+
+/// What a handler may return. The value is the ack of the event, if the client asked for one.
+///
+/// `()` acknowledges without arguments, a tuple with several, a `Result` with its value or with the error.
+/// A type of your own goes into [`Json`].
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    label = "not an acknowledgement",
+    note = "return `()`, a number, a string, `serde_json::Value`, a tuple, `Json(value)` for a type of your own, \
+            or a `Result` of one of them"
+)]
+pub trait IntoAck {
+    /// Encodes the value.
+    ///
+    /// # Errors
+    /// The handler's own error, or that the value cannot be serialized.
+    fn into_ack(self) -> Result<Answer, Error>;
+}
+
+/// Any serializable value, as the one argument of an ack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoAck for Json<T> {
+    fn into_ack(self) -> Result<Answer, Error> {
+        encode(&(&self.0,))
+    }
+}
+
+impl<T: IntoAck, E: Into<Error>> IntoAck for Result<T, E> {
+    fn into_ack(self) -> Result<Answer, Error> {
+        self.map_err(Into::into)?.into_ack()
+    }
+}
+
+fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Answer, Error> {
+    args::encode(value).map(Answer).map_err(Error::internal)
+}
+
+macro_rules! serialized {
+    ($($t:ty),* $(,)?) => {
+        $(impl IntoAck for $t {
+            fn into_ack(self) -> Result<Answer, Error> {
+                encode(&self)
+            }
+        })*
+    };
+}
+
+serialized!(
+    (), bool, char, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, f32, f64, String, &'static str,
+    serde_json::Value, Box<serde_json::value::RawValue>, Binary, RawArgs,
+);
+
+macro_rules! serialized_generic {
+    ($($t:ty { $($p:ident),* }),* $(,)?) => {
+        $(impl<$($p: Serialize),*> IntoAck for $t {
+            fn into_ack(self) -> Result<Answer, Error> {
+                encode(&self)
+            }
+        })*
+    };
+}
+
+serialized_generic!(
+    Option<T> { T }, Vec<T> { T }, BTreeMap<K, T> { K, T },
+    (A,) { A }, (A, B) { A, B }, (A, B, C) { A, B, C }, (A, B, C, D) { A, B, C, D },
+);
+
+impl<K: Serialize, T: Serialize, S> IntoAck for HashMap<K, T, S> {
+    fn into_ack(self) -> Result<Answer, Error> {
+        encode(&self)
+    }
+}

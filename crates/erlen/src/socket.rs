@@ -1,0 +1,392 @@
+//! A client in a namespace: emit, join, leave, disconnect, its data.
+//!
+//! A handle, cheap to clone, that may be used from any thread. What arrives for it waits in its inbox
+//! (inbox.rs). Lock order: the namespace's tables, then this state, then the client's; never back.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use erlen_engineio::{CloseReason, SendError};
+use erlen_socketio::SocketId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::ack::{self, AckFuture, Slot};
+use crate::args::{Encoded, RawArgs};
+use crate::broadcast::{BroadcastOperator, Rooms, Target};
+use crate::connection::SocketIo;
+use crate::engine::{Client, Delivery, Engine, Handshake, Transport};
+use crate::error::{AckError, EmitError};
+use crate::handler::{self, AnyHandler, Handler};
+use crate::inbox::{Inbox, Work};
+use crate::namespace::Namespace;
+use crate::outgoing::{self, Event, Packets};
+use crate::reason::DisconnectReason;
+
+/// A room's name, shared by all that are in it.
+pub type Room = Arc<str>;
+
+/// A client in a namespace.
+#[derive(Clone)]
+pub struct Socket(Arc<Inner>);
+
+struct Inner {
+    id: SocketId,
+    namespace: Namespace,
+    client: Arc<Client<SocketIo>>,
+    auth: Option<Box<str>>,
+    /// The CONNECT was granted, and the socket has not left.
+    connected: AtomicBool,
+    state: Mutex<State>,
+}
+
+/// What the mutex guards.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) closed: bool,
+    pub(crate) inbox: Inbox,
+    /// The rooms that the socket is in; after its end, those that it was in, until its handlers have run.
+    pub(crate) rooms: Vec<Room>,
+    extras: Option<Box<Extras>>,
+}
+
+/// What most sockets never have.
+#[derive(Default)]
+struct Extras {
+    acks: HashMap<u64, Slot>,
+    data: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    handlers: HashMap<String, AnyHandler>,
+}
+
+impl Socket {
+    pub(crate) fn new(
+        id: SocketId,
+        namespace: Namespace,
+        client: Arc<Client<SocketIo>>,
+        auth: Option<Box<str>>,
+    ) -> Self {
+        let state = Mutex::new(State::default());
+        Self(Arc::new(Inner { id, namespace, client, auth, connected: AtomicBool::new(false), state }))
+    }
+
+    /// Emits to this client. A tuple is several arguments, `()` is none. What is sent to a client that has
+    /// gone is dropped.
+    ///
+    /// ```
+    /// # fn f(socket: &erlen::Socket) -> erlen::Result<()> {
+    /// socket.emit("news", "hello")?;
+    /// socket.emit("price", ("ACME", 12.5))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A reserved name, or arguments that cannot be serialized.
+    pub fn emit(&self, event: &str, data: impl Serialize) -> Result<(), EmitError> {
+        self.emit_as(event, data, Delivery::Queued)
+    }
+
+    /// The same, but dropped when the client cannot take it at once.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_volatile(&self, event: &str, data: impl Serialize) -> Result<(), EmitError> {
+        self.emit_as(event, data, Delivery::Volatile)
+    }
+
+    fn emit_as(&self, event: &str, data: impl Serialize, delivery: Delivery) -> Result<(), EmitError> {
+        let encoded = self.encode(event, data)?;
+        self.send(&encoded.packets(self.0.namespace.name(), None), delivery);
+        Ok(())
+    }
+
+    /// Emits, and awaits the client's ack for 30 s (the builder's `ack_timeout`). The event goes out
+    /// at once, whether or not the future is awaited.
+    ///
+    /// `T` is the ack's first argument, or a tuple of all.
+    ///
+    /// ```
+    /// # async fn f(socket: &erlen::Socket) -> Result<(), erlen::AckError> {
+    /// let name: String = socket.emit_with_ack("what is your name?", &()).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AckError`]: no answer in time, the client has gone, or the answer is not a `T`.
+    pub fn emit_with_ack<T: DeserializeOwned + Send + 'static>(
+        &self,
+        event: &str,
+        data: impl Serialize,
+    ) -> AckFuture<T> {
+        self.emit_with_ack_within(self.0.namespace.limits().ack_timeout, event, data)
+    }
+
+    /// The same with a timeout of its own.
+    ///
+    /// # Errors
+    /// As [`emit_with_ack`](Self::emit_with_ack).
+    pub fn emit_with_ack_within<T: DeserializeOwned + Send + 'static>(
+        &self,
+        timeout: Duration,
+        event: &str,
+        data: impl Serialize,
+    ) -> AckFuture<T> {
+        let (sender, receiver) = oneshot::channel();
+        let begun = self.encode(event, data).map_err(AckError::Emit).and_then(|encoded| {
+            let id = self.0.namespace.next_ack_id();
+            self.expect_ack(id, Slot::One(sender))?;
+            self.send(&encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
+            Ok(id)
+        });
+        let socket = self.clone();
+        AckFuture::new(async move { ack::one(socket, begun?, receiver, timeout).await })
+    }
+
+    /// Broadcasts to rooms, without this socket.
+    pub fn to(&self, rooms: impl Rooms) -> BroadcastOperator {
+        self.broadcast().to(rooms)
+    }
+
+    /// Broadcasts to everyone in the namespace, without this socket.
+    pub fn broadcast(&self) -> BroadcastOperator {
+        BroadcastOperator::new(self.0.namespace.clone()).except(self.id().as_str())
+    }
+
+    /// Joins a room; being in it already is fine. Past 1 024 rooms (the builder's `max_rooms`) it does not join, and
+    /// the log says so.
+    pub fn join(&self, room: impl Into<Room>) {
+        self.0.namespace.rooms().join(self, room.into());
+    }
+
+    /// Leaves a room.
+    pub fn leave(&self, room: impl AsRef<str>) {
+        self.0.namespace.rooms().leave(self, room.as_ref());
+    }
+
+    /// The rooms that the socket is in, the one named by its id among them.
+    pub fn rooms(&self) -> Vec<Room> {
+        let mut rooms = vec![Room::from(self.id().as_str())];
+        rooms.extend(self.lock().rooms.iter().cloned());
+        rooms
+    }
+
+    /// Ends the socket: the client leaves this namespace, its connection stays. A JavaScript client
+    /// does not come back by itself.
+    pub fn disconnect(&self) {
+        if !self.is_closed() {
+            self.send(&outgoing::disconnected(self.0.namespace.name()), Delivery::Queued);
+        }
+        self.leave_namespace(DisconnectReason::SERVER);
+    }
+
+    /// Ends the socket, those of the same client in other namespaces, and the connection.
+    pub fn disconnect_client(&self) {
+        for socket in self.0.client.state().sockets() {
+            socket.disconnect();
+        }
+        self.0.client.close(CloseReason::ForcedClose, "the server disconnected the client");
+    }
+
+    /// The public id, by which others may address the socket: `io.to(id)`. Not the session's secret.
+    pub fn id(&self) -> SocketId {
+        self.0.id
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
+    }
+
+    /// The request that opened the session.
+    pub fn handshake(&self) -> &Handshake {
+        self.0.client.handshake()
+    }
+
+    /// The JSON text that the client sent as `auth`.
+    pub fn auth(&self) -> Option<&str> {
+        self.0.auth.as_deref()
+    }
+
+    /// The transport that carries the client's packets now.
+    pub fn transport(&self) -> Transport {
+        self.0.client.transport()
+    }
+
+    /// Whether the client is in the namespace.
+    pub fn is_connected(&self) -> bool {
+        self.0.connected.load(Ordering::Acquire)
+    }
+
+    /// Packets and bytes that wait for the client.
+    pub fn queued(&self) -> (usize, usize) {
+        self.0.client.queued()
+    }
+
+    /// Puts a value into the socket's data, in place of one of the same type.
+    pub fn insert<T: Send + Sync + 'static>(&self, value: T) {
+        self.extras(|extras| extras.data.insert(TypeId::of::<T>(), Arc::new(value)));
+    }
+
+    /// The value of that type in the socket's data.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let value = self.lock().extras.as_ref()?.data.get(&TypeId::of::<T>())?.clone();
+        value.downcast().ok()
+    }
+
+    /// Takes the value of that type out of the socket's data.
+    pub fn remove<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let value = self.lock().extras.as_mut()?.data.remove(&TypeId::of::<T>())?;
+        value.downcast().ok()
+    }
+
+    /// Registers a handler on this socket alone. It comes before the namespace's for the same event, and
+    /// costs memory for each socket: prefer [`Namespace::on`].
+    pub fn on<T>(&self, event: &str, handler: impl Handler<T>) {
+        let handler = handler::erase(handler);
+        self.extras(|extras| extras.handlers.insert(event.to_owned(), handler));
+    }
+
+    // What follows is for the crate.
+
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn client(&self) -> &Arc<Client<SocketIo>> {
+        &self.0.client
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine<SocketIo>> {
+        self.0.client.engine()
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        self.0.namespace.runtime()
+    }
+
+    pub(crate) fn state<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.0.namespace.state::<T>()
+    }
+
+    pub(crate) fn own_handler(&self, event: &str) -> Option<AnyHandler> {
+        self.lock().extras.as_ref()?.handlers.get(event).cloned()
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn extras<R>(&self, change: impl FnOnce(&mut Extras) -> R) -> R {
+        change(self.lock().extras.get_or_insert_default())
+    }
+
+    fn encode(&self, event: &str, data: impl Serialize) -> Result<Event, EmitError> {
+        let event = self.0.namespace.encode(event, data)?;
+        self.0.namespace.tell_outgoing(&event, Some(self));
+        Ok(event)
+    }
+
+    pub(crate) fn send(&self, packets: &Packets, delivery: Delivery) {
+        match self.0.client.send(packets, delivery) {
+            Ok(()) | Err(SendError::Closed) => {}
+            Err(SendError::Full) => tracing::info!(target: "erlen", socket = %self.id(), "slow consumer cut"),
+        }
+    }
+
+    pub(crate) fn send_ack(&self, id: u64, args: &Encoded) {
+        self.send(&outgoing::ack(self.0.namespace.name(), id, args), Delivery::Queued);
+    }
+
+    /// Prepares for an answer to `id`.
+    pub(crate) fn expect_ack(&self, id: u64, slot: Slot) -> Result<(), AckError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(AckError::Disconnected);
+        }
+        let acks = &mut state.extras.get_or_insert_default().acks;
+        if acks.len() >= self.0.namespace.limits().max_pending_acks {
+            return Err(AckError::TooManyPending);
+        }
+        acks.insert(id, slot);
+        Ok(())
+    }
+
+    /// An answer has come. One to an unknown id means nothing.
+    pub(crate) fn handle_ack(&self, id: u64, args: RawArgs) {
+        if let Some(slot) = self.forget_ack(id) {
+            slot.answer(self.id(), args);
+        }
+    }
+
+    pub(crate) fn forget_ack(&self, id: u64) -> Option<Slot> {
+        self.lock().extras.as_mut()?.acks.remove(&id)
+    }
+
+    pub(crate) fn awaits_acks(&self) -> bool {
+        self.lock().extras.as_ref().is_some_and(|extras| !extras.acks.is_empty())
+    }
+
+    /// The CONNECT was granted. False if the socket has left meanwhile.
+    pub(crate) fn set_connected(&self) -> bool {
+        let state = self.lock();
+        if !state.closed {
+            self.0.connected.store(true, Ordering::Release);
+        }
+        !state.closed
+    }
+
+    /// Drops the handlers registered on this socket, which may hold the socket itself.
+    pub(crate) fn drop_own_handlers(&self) {
+        let handlers = self.lock().extras.as_mut().map(|extras| std::mem::take(&mut extras.handlers));
+        drop(handlers);
+    }
+
+    /// Ends the socket, once: it is out of all tables when this returns; its handlers learn of it in turn.
+    pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
+        let (lost, was_connected) = {
+            let mut state = self.lock();
+            if std::mem::replace(&mut state.closed, true) {
+                return;
+            }
+            let acks = state.extras.as_mut().map(|extras| std::mem::take(&mut extras.acks));
+            (acks.unwrap_or_default(), self.0.connected.swap(false, Ordering::AcqRel))
+        };
+        self.0.client.state().remove(self);
+        self.0.namespace.remove(self);
+        for (_, slot) in lost {
+            slot.lose(self.id());
+        }
+        if was_connected {
+            self.deliver(Work::Disconnect(reason));
+        }
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Socket({} in {})", self.id(), self.0.namespace.name())
+    }
+}
+
+impl PartialEq for Socket {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(other)
+    }
+}
+
+impl Eq for Socket {}
+
+impl From<&Socket> for Target {
+    fn from(socket: &Socket) -> Self {
+        Self::room(socket.id().as_str().into())
+    }
+}
