@@ -9,6 +9,7 @@ pub mod boards;
 pub mod catalogue;
 pub mod columns;
 pub mod history;
+pub mod host;
 pub mod ingest;
 pub mod live;
 pub mod options;

@@ -1,0 +1,172 @@
+// The way to the server: connects, joins a board, keeps the store without gaps, and says how it is going.
+//
+// It draws nothing. After a cut it names its place (`since`) and gets the missing ticks, or begins again by a backfill.
+
+import { io } from "../socket.io/socket.io.esm.min.js";
+import { outages } from "./outages.js";
+
+const ACK_TIMEOUT = 8000;
+const SECRET = "erlen-live-secret";
+
+export class Connection {
+  /** @param {import("./store.js").Store} store @param {object} on what to call: change, spec, refused, fault */
+  constructor(store, on) {
+    this.store = store;
+    this.on = on;
+    this.state = "connecting";
+    this.trips = [];
+    this.recovered = null;
+    this.catalogue = [];
+    this.waiting = [];
+    this.isJoining = false;
+    const base = new URL(".", document.baseURI);
+    this.socket = io(base.origin, {
+      path: `${base.pathname}socket.io/`,
+      auth: (answer) => answer({ token: sessionStorage.getItem(SECRET) ?? undefined, name: "Erlen Live" }),
+      reconnectionDelay: 250, reconnectionDelayMax: 2000, timeout: 5000, autoConnect: false,
+    });
+    this.#listen();
+    setInterval(() => this.#measure(), 3000);
+  }
+
+  /** The median of the last measurements in milliseconds; one busy moment of the page does not show. */
+  get roundTrip() {
+    const sorted = [...this.trips].sort((a, b) => a - b);
+    return sorted.length ? sorted[sorted.length >> 1] : null;
+  }
+
+  open(choice) {
+    this.choice = choice;
+    this.socket.connect();
+  }
+
+  get transport() {
+    const name = this.socket.io.engine?.transport?.name;
+    return name === "websocket" ? "WebSocket" : name ?? "";
+  }
+
+  /** Tries again with the secret that the viewer typed. */
+  signIn(secret) {
+    sessionStorage.setItem(SECRET, secret);
+    this.socket.disconnect().connect();
+  }
+
+  /** Shows another board. */
+  async board(choice) {
+    this.choice = choice;
+    this.store.clear();
+    await this.#join(null);
+  }
+
+  /** Another window or refresh rate: the server changes the room and sends a backfill. */
+  async settings(choice) {
+    this.choice = choice;
+    if (!this.socket.connected) return;
+    const answer = await this.#ask("update_settings", { refresh_ms: choice.rate * 1000, window_s: choice.window });
+    if (!answer.ok) this.on.fault(answer);
+  }
+
+  /** A panel's points between two times, finer or longer than the stream's. */
+  async range(panel, from, to, px) {
+    return this.#ask("query_range", { panel, from, to, px });
+  }
+
+  #listen() {
+    const { socket } = this;
+    socket.on("connect", () => {
+      this.#become("live");
+      socket.io.engine.on("upgrade", () => this.on.change());
+      this.trips = [];
+      this.#join(this.store.place).then(() => setTimeout(() => this.#measure(), 300));
+    });
+    socket.on("disconnect", () => {
+      outages.begin(this.store.newest);
+      this.#become("offline");
+    });
+    socket.on("connect_error", (error) => {
+      this.#become("offline");
+      if (error.data?.code === "unauthorised") this.on.refused(error.data, sessionStorage.getItem(SECRET) !== null);
+    });
+    socket.on("update_dashboard", (tick) => this.#take(tick));
+    socket.on("backfill", (layout, bytes) => this.#backfill(layout, bytes));
+    socket.on("new_series", ({ series }) => this.#learn(series));
+  }
+
+  /** Joins the chosen board; with a place, what was missed comes in the answer. */
+  async #join(since) {
+    const { board, rate, window } = this.choice;
+    this.isJoining = true;
+    const answer = await this.#ask("join_dashboard", { id: board, rate: `${rate}s`, window_s: window, since: since ?? undefined });
+    if (this.choice.board !== board) return;
+    if (!answer.ok) {
+      this.isJoining = false;
+      this.on.fault(answer);
+      return;
+    }
+    this.catalogue = answer.catalogue;
+    this.on.spec(answer);
+    if (answer.resync) {
+      this.resyncFrom = since;
+      return;
+    }
+    this.isJoining = false;
+    answer.missed.forEach((tick) => this.store.add(tick));
+    this.#drain();
+    const outage = outages.recovered(this.store.newest, answer.missed.length);
+    if (outage) this.recovered = { points: outage.points, at: performance.now() };
+    this.on.change();
+  }
+
+  #backfill(layout, bytes) {
+    if (!layout.stream.startsWith(`dash:${this.choice.board}@`)) return;
+    this.store.fill(layout, bytes, layout.rate);
+    this.isJoining = false;
+    this.#drain();
+    const place = this.resyncFrom;
+    this.resyncFrom = null;
+    if (place) outages.resynced(this.store.newest, place.epoch === layout.epoch ? "away too long" : "server restarted");
+    this.on.change();
+  }
+
+  #take(tick) {
+    if (this.isJoining) {
+      this.waiting.push(tick);
+      return;
+    }
+    // A tick of the room that was just left, or one that does not follow: ask for what is missing.
+    if (!this.store.add(tick) && tick.stream === this.store.place?.stream) this.#join(this.store.place);
+    this.on.change();
+  }
+
+  #drain() {
+    const waiting = this.waiting.filter((tick) => tick.stream === this.store.place?.stream);
+    this.waiting = [];
+    waiting.sort((a, b) => a.seq - b.seq).forEach((tick) => this.store.add(tick));
+  }
+
+  #learn(series) {
+    const known = new Set(this.catalogue.map(({ name }) => name));
+    this.catalogue = [...this.catalogue, ...series.filter(({ name }) => !known.has(name))];
+  }
+
+  async #measure() {
+    if (!this.socket.connected) return;
+    const start = performance.now();
+    const answer = await this.#ask("round_trip", {});
+    if (answer.ok) this.trips = [...this.trips.slice(-4), performance.now() - start];
+    this.on.change();
+  }
+
+  async #ask(event, argument) {
+    try {
+      return await this.socket.timeout(ACK_TIMEOUT).emitWithAck(event, argument);
+    } catch {
+      return { ok: false, code: "no_answer", message: "The server did not answer.", hint: "It is asked again when the connection is back." };
+    }
+  }
+
+  #become(state) {
+    this.state = state;
+    this.on.change();
+  }
+}
