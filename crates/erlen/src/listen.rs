@@ -21,11 +21,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tower_service::Service;
 
-use crate::engine::{self, AnyStream, Below};
+use crate::engine::{self, AnyStream, Application, Below, Engine};
 use crate::server::Server;
+use crate::service::Answer;
 
 /// How long the head of a request may take, and how long a connection may wait for the next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,8 +41,8 @@ type Wrap = Arc<dyn Fn(TcpStream) -> Pin<Box<dyn Future<Output = io::Result<Box<
 
 /// A listener that is about to be bound.
 #[must_use = "await it, or bind it"]
-pub struct Listen {
-    server: Server,
+pub struct Listen<S = Server> {
+    server: S,
     addresses: io::Result<Vec<SocketAddr>>,
     router: Option<Router>,
     wrap: Option<Wrap>,
@@ -72,12 +74,23 @@ impl Server {
     /// # }
     /// ```
     pub fn listen(&self, address: impl ToSocketAddrs) -> Listen {
-        let addresses = address.to_socket_addrs().map(Iterator::collect);
-        Listen { server: self.clone(), addresses, router: None, wrap: None, stop: None }
+        Listen::new(self.clone(), address)
     }
 }
 
-impl Listen {
+impl<A: Application> Engine<A> {
+    /// Serves plain Engine.IO on an address, as [`Server::listen`] does Socket.IO.
+    pub fn listen(self: &Arc<Self>, address: impl ToSocketAddrs) -> Listen<Arc<Self>> {
+        Listen::new(Arc::clone(self), address)
+    }
+}
+
+impl<S: Answer> Listen<S> {
+    fn new(server: S, address: impl ToSocketAddrs) -> Self {
+        let addresses = address.to_socket_addrs().map(Iterator::collect);
+        Self { server, addresses, router: None, wrap: None, stop: None }
+    }
+
     /// Serves an axum router for all that is not the server's own.
     pub fn router(mut self, router: Router) -> Self {
         self.router = Some(router);
@@ -110,7 +123,7 @@ impl Listen {
     ///
     /// # Errors
     /// When the address is taken, or not this machine's.
-    pub async fn bind(self) -> io::Result<Bound> {
+    pub async fn bind(self) -> io::Result<Bound<S>> {
         let addresses = self.addresses?;
         let listener = TcpListener::bind(&addresses[..]).await?;
         let address = listener.local_addr()?;
@@ -118,7 +131,7 @@ impl Listen {
     }
 }
 
-impl IntoFuture for Listen {
+impl<S: Answer> IntoFuture for Listen<S> {
     type Output = io::Result<()>;
     type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
@@ -129,8 +142,8 @@ impl IntoFuture for Listen {
 
 /// A listener that is bound. Await it to serve.
 #[must_use = "await it to serve"]
-pub struct Bound {
-    server: Server,
+pub struct Bound<S = Server> {
+    server: S,
     listener: TcpListener,
     address: SocketAddr,
     router: Option<Router>,
@@ -138,14 +151,14 @@ pub struct Bound {
     stop: Option<Pin<Box<dyn Future<Output = Stop> + Send>>>,
 }
 
-impl Bound {
+impl<S> Bound<S> {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 }
 
-impl IntoFuture for Bound {
+impl<S: Answer> IntoFuture for Bound<S> {
     type Output = io::Result<()>;
     type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
@@ -153,7 +166,8 @@ impl IntoFuture for Bound {
         Box::pin(async move {
             let (stopping, stopped) = watch::channel(());
             let (done, finished) = oneshot::channel::<()>();
-            let front = Front { server: self.server.clone(), router: self.router, wrap: self.wrap, stopped };
+            let runtime = Handle::current();
+            let front = Front { server: self.server.clone(), runtime, router: self.router, wrap: self.wrap, stopped };
             let listener = self.listener.into_std()?;
             let first = Arc::clone(&self.server.engine().shards()[0]);
             first.execute(move |_| {
@@ -167,7 +181,7 @@ impl IntoFuture for Bound {
                 Some(stop) => {
                     let stop = stop.await;
                     drop(stopping.send(()));
-                    let shutdown = self.server.shutdown(stop.spread, stop.cap);
+                    let shutdown = self.server.engine().shutdown(stop.spread, stop.cap);
                     tokio::select! {
                         () = shutdown => {}
                         _ = signal() => {}
@@ -181,14 +195,16 @@ impl IntoFuture for Bound {
 
 /// What serves connections.
 #[derive(Clone)]
-struct Front {
-    server: Server,
+struct Front<S> {
+    server: S,
+    /// Where the router's requests run.
+    runtime: Handle,
     router: Option<Router>,
     wrap: Option<Wrap>,
     stopped: watch::Receiver<()>,
 }
 
-impl Front {
+impl<S: Answer> Front<S> {
     async fn accept_all(self, listener: std::net::TcpListener) {
         let Ok(listener) = TcpListener::from_std(listener) else {
             return;
@@ -295,7 +311,7 @@ impl Front {
         if let Some(peer) = below.peer {
             request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
         }
-        let task = self.server.runtime().spawn(async move { router.call(request.map(axum::body::Body::new)).await });
+        let task = self.runtime.spawn(async move { router.call(request.map(axum::body::Body::new)).await });
         match AbortOnDrop(task).await {
             Ok(Ok(answer)) => answer.map(Either::Right),
             Ok(Err(never)) => match never {},

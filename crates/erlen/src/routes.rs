@@ -19,6 +19,13 @@ pub(crate) struct Routes {
     pub(crate) metrics: bool,
 }
 
+impl Routes {
+    /// Whether a request of this path may be for one of them. The client's files lie under the engine's path.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.healthz && path == "/healthz" || self.metrics && path == "/metrics"
+    }
+}
+
 impl Server {
     /// The answer to a request of one of these routes.
     pub(crate) fn answer_route(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {

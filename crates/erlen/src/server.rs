@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::builder::Builder;
 use crate::connection::SocketIo;
@@ -99,22 +99,7 @@ impl Server {
     /// Ends the server in order: new sessions are refused, the open ones are closed over `spread`, and what they were
     /// sent before goes out. Returns when all have gone, or after `cap`. Clients come back to another server.
     pub async fn shutdown(&self, spread: Duration, cap: Duration) {
-        self.engine.refuse_new_sessions();
-        let started = Instant::now();
-        let clients = self.engine.clients();
-        let total = clients.len().max(1);
-        for (index, client) in clients.iter().enumerate() {
-            let due = spread.mul_f64(index as f64 / total as f64);
-            if let Some(wait) = due.checked_sub(started.elapsed()) {
-                tokio::time::sleep(wait).await;
-            }
-            client.close(erlen_engineio::CloseReason::ServerShuttingDown, "the server shuts down");
-        }
-        drop(clients);
-        self.engine.close();
-        while self.engine.connection_count() > 0 && started.elapsed() < cap {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.engine.shutdown(spread, cap).await;
     }
 
     pub(crate) fn routes(&self) -> &Routes {

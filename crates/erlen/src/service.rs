@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -15,7 +16,8 @@ use http_body_util::{Either, Full};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::engine::{self, Below};
+use crate::connection::SocketIo;
+use crate::engine::{self, Application, Below, Engine};
 use crate::server::Server;
 
 /// The body of an answer: the engine's, or the inner service's.
@@ -30,21 +32,86 @@ pub type ServiceBody<B> = Either<Full<Bytes>, B>;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct ErlenLayer(Server);
+pub struct ErlenLayer<F = Server>(F);
 
-impl<S> Layer<S> for ErlenLayer {
-    type Service = ErlenService<S>;
+impl<S, F: Clone> Layer<S> for ErlenLayer<F> {
+    type Service = ErlenService<S, F>;
 
-    fn layer(&self, inner: S) -> ErlenService<S> {
-        ErlenService { server: self.0.clone(), inner }
+    fn layer(&self, inner: S) -> ErlenService<S, F> {
+        ErlenService { front: self.0.clone(), inner }
     }
 }
 
 /// A service with a server in front.
 #[derive(Clone, Debug)]
-pub struct ErlenService<S> {
-    server: Server,
+pub struct ErlenService<S, F = Server> {
+    front: F,
     inner: S,
+}
+
+/// What can stand in front: a [`Server`], or an [`Engine`] alone.
+pub trait Answer: Clone + Send + Sync + 'static {
+    /// What runs on the engine.
+    type App: Application;
+
+    /// The engine.
+    fn engine(&self) -> &Arc<Engine<Self::App>>;
+
+    /// Whether [`answer`](Self::answer) may answer a request of this path.
+    fn may_answer(&self, path: &str) -> bool;
+
+    /// The answer to a request, or the request if it is not for this one.
+    fn answer<B>(
+        &self,
+        request: Request<B>,
+        below: Below,
+    ) -> impl Future<Output = Result<Response<engine::Body>, Request<B>>> + Send
+    where
+        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send;
+}
+
+impl Answer for Server {
+    type App = SocketIo;
+
+    fn engine(&self) -> &Arc<Engine<SocketIo>> {
+        self.engine()
+    }
+
+    fn may_answer(&self, path: &str) -> bool {
+        self.engine().owns(path) || self.routes().has(path)
+    }
+
+    async fn answer<B>(&self, request: Request<B>, below: Below) -> Result<Response<engine::Body>, Request<B>>
+    where
+        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
+    {
+        if let Some(answer) = self.answer_route(request.method(), request.uri().path(), request.headers()) {
+            return Ok(answer);
+        }
+        self.engine().answer(request, below).await
+    }
+}
+
+impl<A: Application> Answer for Arc<Engine<A>> {
+    type App = A;
+
+    fn engine(&self) -> &Self {
+        self
+    }
+
+    fn may_answer(&self, path: &str) -> bool {
+        self.owns(path)
+    }
+
+    async fn answer<B>(&self, request: Request<B>, below: Below) -> Result<Response<engine::Body>, Request<B>>
+    where
+        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
+    {
+        if !self.owns(request.uri().path()) {
+            return Err(request);
+        }
+        Ok(self.handle(request, below).await)
+    }
 }
 
 impl Server {
@@ -55,32 +122,20 @@ impl Server {
 
     /// The server as a tower service that answers 404 to all that is not its own.
     pub fn service(&self) -> ErlenService<NotFound> {
-        ErlenService { server: self.clone(), inner: NotFound }
-    }
-
-    /// Whether the server answers requests of this path.
-    pub(crate) async fn answer<B>(&self, request: Request<B>, below: Below) -> Result<Response<engine::Body>, Request<B>>
-    where
-        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
-    {
-        let path = request.uri().path();
-        if let Some(answer) = self.answer_route(request.method(), path, request.headers()) {
-            return Ok(answer);
-        }
-        if !self.engine().owns(path) {
-            return Err(request);
-        }
-        Ok(self.engine().handle(request, below).await)
-    }
-
-    /// Whether [`answer`](Self::answer) would answer: the request itself says the rest.
-    pub(crate) fn may_answer(&self, path: &str) -> bool {
-        self.engine().owns(path) || self.routes().healthz && path == "/healthz" || self.routes().metrics && path == "/metrics"
+        ErlenService { front: self.clone(), inner: NotFound }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for ErlenService<S>
+impl<A: Application> Engine<A> {
+    /// Plain Engine.IO as a tower layer.
+    pub fn layer(self: &Arc<Self>) -> ErlenLayer<Arc<Self>> {
+        ErlenLayer(Arc::clone(self))
+    }
+}
+
+impl<S, F, B, R> Service<Request<B>> for ErlenService<S, F>
 where
+    F: Answer,
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
@@ -98,14 +153,14 @@ where
         // The clone is kept for the next request; the service that was ready serves this one.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        if !self.server.may_answer(request.uri().path()) {
+        if !self.front.may_answer(request.uri().path()) {
             let answer = inner.call(request);
             return Box::pin(async move { Ok(answer.await?.map(Either::Right)) });
         }
-        let server = self.server.clone();
+        let front = self.front.clone();
         let below = Below { peer: peer(&request), secure: None };
         Box::pin(async move {
-            match server.answer(request, below).await {
+            match front.answer(request, below).await {
                 Ok(answer) => Ok(answer.map(Either::Left)),
                 Err(request) => Ok(inner.call(request).await?.map(Either::Right)),
             }

@@ -20,7 +20,7 @@ use super::origin::{self, Verdict};
 use super::{Application, Client, Engine, Handshake, upgrade};
 
 /// The body of every answer of the engine.
-pub(crate) type Body = Full<Bytes>;
+pub type Body = Full<Bytes>;
 
 /// The longest target under the engine's path.
 const MAX_TARGET: usize = 8 * 1024;
@@ -28,11 +28,11 @@ const MAX_HEADERS: usize = 100;
 
 /// What is known of the connection below a request.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Below {
+pub struct Below {
     /// The address at the other end.
-    pub(crate) peer: Option<SocketAddr>,
+    pub peer: Option<SocketAddr>,
     /// Whether it is encrypted, where that is known.
-    pub(crate) secure: Option<bool>,
+    pub secure: Option<bool>,
 }
 
 /// A request of the engine on its way through the checks.

@@ -23,13 +23,14 @@ mod upgrade;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use client::{Client, Delivery};
 pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Transport};
 use erlen_engineio::{Config, Session};
 pub use handshake::Handshake;
-pub(crate) use http::{Below, Body, empty, text};
+pub use http::{Below, Body};
+pub(crate) use http::{empty, text};
 pub use metrics::{EngineMetrics, Histogram};
 pub use options::{Allowed, Cookie, Options, Transports};
 pub use origin::Cors;
@@ -164,6 +165,26 @@ impl<A: Application> Engine<A> {
         self.closing.store(true, Relaxed);
         for client in self.sessions.all() {
             client.close(CloseReason::ServerShuttingDown, "the server shuts down");
+        }
+    }
+
+    /// Ends the engine in order: new sessions are refused, the open ones are closed over `spread`, and what they were
+    /// sent before goes out. Returns when all have gone, or after `cap`.
+    pub async fn shutdown(&self, spread: Duration, cap: Duration) {
+        self.refuse_new_sessions();
+        let started = Instant::now();
+        let clients = self.clients();
+        let share = spread.div_f64(clients.len().max(1) as f64);
+        for (client, turn) in clients.iter().zip(0_u32..) {
+            if let Some(wait) = (share * turn).checked_sub(started.elapsed()) {
+                tokio::time::sleep(wait).await;
+            }
+            client.close(CloseReason::ServerShuttingDown, "the server shuts down");
+        }
+        drop(clients);
+        self.close();
+        while self.connection_count() > 0 && started.elapsed() < cap {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
