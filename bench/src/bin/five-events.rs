@@ -15,7 +15,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder().shards(shards).build()?;
     io.on("echo", |socket: Socket, Raw(x): Raw| socket.emit("echo", x).map_err(erlen::Error::from));
     io.on("ack", |Raw(x): Raw| -> RawArgs { x });
-    io.on("bcast", |socket: Socket, Raw(x): Raw| socket.namespace().emit("bcast", x).map_err(erlen::Error::from));
+    io.on("bcast", |socket: Socket, Raw(x): Raw| {
+        socket.namespace().emit("bcast", x).map_err(erlen::Error::from)
+    });
     io.on("join", |socket: Socket, Data(room): Data<String>| socket.join(room));
     io.on("room", |socket: Socket, Args((room, x)): Args<(String, String)>| {
         socket.namespace().to(room).emit("room", x).map_err(erlen::Error::from)

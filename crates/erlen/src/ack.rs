@@ -22,7 +22,16 @@ use crate::socket::Socket;
 /// Where the answer of one socket to one id goes.
 pub(crate) enum Slot {
     One(oneshot::Sender<RawArgs>),
-    Many(Arc<Collector>),
+    Many(Arc<dyn AckSink>),
+}
+
+/// Where the answers to a broadcast go: the collector on this node, or the node that asked.
+pub trait AckSink: Send + Sync {
+    /// A socket has answered.
+    fn answer(&self, from: SocketId, args: RawArgs);
+
+    /// A socket has gone without an answer.
+    fn lose(&self, from: SocketId);
 }
 
 impl Slot {
@@ -30,14 +39,14 @@ impl Slot {
         match self {
             // Nobody awaits it any longer: the answer is late.
             Self::One(sender) => drop(sender.send(args)),
-            Self::Many(collector) => collector.answer(from, args),
+            Self::Many(sink) => sink.answer(from, args),
         }
     }
 
     /// The socket has gone without an answer.
     pub(crate) fn lose(self, from: SocketId) {
-        if let Self::Many(collector) = self {
-            collector.lose(from);
+        if let Self::Many(sink) = self {
+            sink.lose(from);
         }
     }
 }
@@ -142,21 +151,11 @@ impl Collector {
     }
 
     /// A node has reached so many sockets.
-    pub(crate) fn expect(&self, sockets: usize) {
+    pub fn expect(&self, sockets: usize) {
         self.change(|c| {
             c.expected += sockets;
             c.nodes = c.nodes.saturating_sub(1);
         });
-    }
-
-    /// A socket has answered.
-    pub(crate) fn answer(&self, from: SocketId, args: RawArgs) {
-        self.change(|c| c.answers.push((from, args)));
-    }
-
-    /// A socket has gone without an answer.
-    pub(crate) fn lose(&self, _from: SocketId) {
-        self.change(|c| c.lost += 1);
     }
 
     fn change(&self, change: impl FnOnce(&mut Collected)) {
@@ -171,6 +170,16 @@ impl Collector {
 
     fn take(&self) -> Collected {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl AckSink for Collector {
+    fn answer(&self, from: SocketId, args: RawArgs) {
+        self.change(|c| c.answers.push((from, args)));
+    }
+
+    fn lose(&self, _: SocketId) {
+        self.change(|c| c.lost += 1);
     }
 }
 

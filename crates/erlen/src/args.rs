@@ -216,7 +216,9 @@ impl Serialize for RawArgs {
                         serde_json::from_str(element).map_err(ser::Error::custom)?;
                     tuple.serialize_element(raw)?;
                 }
-                None => tuple.serialize_element(&Nested { json: element, attachments: self.attachments() })?,
+                None => {
+                    tuple.serialize_element(&Nested { json: element, attachments: self.attachments() })?
+                }
             }
         }
         tuple.end()
@@ -366,7 +368,13 @@ impl Serializer for Probe {
         Err(Shape::One)
     }
 
-    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Never, Shape> {
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Never, Shape> {
         Err(Shape::One)
     }
 
@@ -378,7 +386,13 @@ impl Serializer for Probe {
         Err(Shape::One)
     }
 
-    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Never, Shape> {
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Never, Shape> {
         Err(Shape::One)
     }
 }

@@ -267,7 +267,10 @@ impl Builder {
     }
 
     /// Adds headers to the first answer of each session; the hook also gets the request's headers.
-    pub fn initial_headers(mut self, hook: impl Fn(&mut HeaderMap, &HeaderMap) + Send + Sync + 'static) -> Self {
+    pub fn initial_headers(
+        mut self,
+        hook: impl Fn(&mut HeaderMap, &HeaderMap) + Send + Sync + 'static,
+    ) -> Self {
         self.options.initial_headers = Some(Arc::new(hook));
         self
     }
@@ -293,7 +296,10 @@ impl Builder {
     }
 
     /// How operations reach the sockets of other nodes. Default: there are none.
-    pub fn adapter(mut self, factory: impl Fn(LocalNode) -> Arc<dyn Adapter> + Send + Sync + 'static) -> Self {
+    pub fn adapter(
+        mut self,
+        factory: impl Fn(LocalNode) -> Arc<dyn Adapter> + Send + Sync + 'static,
+    ) -> Self {
         self.adapter = Arc::new(factory);
         self
     }
@@ -403,7 +409,9 @@ impl Builder {
             return Err(BuildError::Invalid("`transports` switches both off: leave at least one on"));
         }
         if self.options.cors.as_ref().is_some_and(|cors| cors.is_any() && cors.has_credentials()) {
-            return Err(BuildError::Invalid("`cors` lets every origin in with credentials: name the origins instead"));
+            return Err(BuildError::Invalid(
+                "`cors` lets every origin in with credentials: name the origins instead",
+            ));
         }
         Ok(())
     }
@@ -424,6 +432,9 @@ fn runtime() -> Result<(Handle, Option<tokio::runtime::Runtime>), BuildError> {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("options", &self.options).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("options", &self.options)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }

@@ -138,14 +138,17 @@ impl SocketIo {
     pub(crate) fn drop_empty_child(&self, namespace: &Namespace) {
         let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
         let entry = namespaces.get(namespace.name());
-        if entry.is_some_and(|(known, origin)| *origin == Origin::Child && known.same(namespace) && known.is_unused()) {
+        if entry.is_some_and(|(known, origin)| {
+            *origin == Origin::Child && known.same(namespace) && known.is_unused()
+        }) {
             namespaces.remove(namespace.name());
         }
     }
 
     fn handle_packet(&self, client: &Arc<Client<Self>>, packet: Packet<'_>) {
         let namespace = &*packet.namespace;
-        let socket = client.state().lock().sockets.iter().find(|s| s.namespace().name() == namespace).cloned();
+        let socket =
+            client.state().lock().sockets.iter().find(|s| s.namespace().name() == namespace).cloned();
         match (packet.data, socket) {
             (PacketData::Connect { auth }, None) => self.connect(client, namespace, auth.as_deref()),
             (PacketData::Event { id, args }, Some(socket)) => {
@@ -161,7 +164,9 @@ impl SocketIo {
             (PacketData::ConnectError { .. }, _) => {
                 client.close(CloseReason::ForcedServerClose, "a CONNECT_ERROR from a client");
             }
-            (_, None) => client.close(CloseReason::ForcedServerClose, "a packet for a namespace that was not joined"),
+            (_, None) => {
+                client.close(CloseReason::ForcedServerClose, "a packet for a namespace that was not joined")
+            }
         }
     }
 
@@ -179,14 +184,18 @@ impl SocketIo {
         client.state().lock().sockets.push(socket.clone());
         if client.is_closed() {
             // Its end may have gone by before the socket was in the list.
-            return socket.leave_namespace(DisconnectReason::session(CloseReason::TransportClose, "closed while connecting"));
+            return socket.leave_namespace(DisconnectReason::session(
+                CloseReason::TransportClose,
+                "closed while connecting",
+            ));
         }
         socket.deliver(Work::Connect);
     }
 
     fn log_unknown(&self, name: &str) {
         let known: Vec<_> = self.namespaces().iter().take(8).map(|n| n.name().to_owned()).collect();
-        let asked: Cow<'_, str> = name.chars().take(64).flat_map(char::escape_default).collect::<String>().into();
+        let asked: Cow<'_, str> =
+            name.chars().take(64).flat_map(char::escape_default).collect::<String>().into();
         tracing::info!(target: "erlen", namespace = %asked, existing = ?known,
             "a client asks for a namespace that does not exist; if it was meant as a path, set the client's `path`");
     }
@@ -243,7 +252,8 @@ impl Application for SocketIo {
 
     /// While acks are awaited reading goes on: a handler may wait for one of them.
     fn is_saturated(&self, client: &Arc<Client<Self>>) -> bool {
-        client.state().saturated.load(Relaxed) > 0 && !client.state().lock().sockets.iter().any(Socket::awaits_acks)
+        client.state().saturated.load(Relaxed) > 0
+            && !client.state().lock().sockets.iter().any(Socket::awaits_acks)
     }
 
     fn deadline(&self, client: &Arc<Client<Self>>) -> Option<Instant> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::Engine;
 use crate::connection::SocketIo;
+use crate::engine::Engine;
 use crate::error::EmitError;
 use crate::namespace::{HandlerSet, Namespace, registering};
 

@@ -123,7 +123,10 @@ impl fmt::Display for EmitError {
             Self::ReservedName(name) => write!(f, "the event name {name:?} is reserved"),
             Self::Serialize(error) => write!(f, "the arguments cannot be serialized: {error}"),
             Self::TooManyAttachments { count, max } => {
-                write!(f, "{count} attachments, and clients take {max}: send fewer, or raise `max_attachments` on both sides")
+                write!(
+                    f,
+                    "{count} attachments, and clients take {max}: send fewer, or raise `max_attachments` on both sides"
+                )
             }
         }
     }

@@ -141,7 +141,9 @@ impl FromContext for Peer {
     fn from_context(context: &mut Context) -> Result<Self, Error> {
         let peer = context.socket.handshake().peer();
         peer.map(Self).ok_or_else(|| {
-            Error::internal("the peer's address is not known: serve with `into_make_service_with_connect_info`")
+            Error::internal(
+                "the peer's address is not known: serve with `into_make_service_with_connect_info`",
+            )
         })
     }
 }
@@ -153,7 +155,10 @@ pub struct State<T>(pub T);
 impl<T: Clone + Send + Sync + 'static> FromContext for State<T> {
     fn from_context(context: &mut Context) -> Result<Self, Error> {
         context.socket.state::<T>().map(Self).ok_or_else(|| {
-            Error::internal(format!("no state of type `{}`: give it to `Builder::state`", std::any::type_name::<T>()))
+            Error::internal(format!(
+                "no state of type `{}`: give it to `Builder::state`",
+                std::any::type_name::<T>()
+            ))
         })
     }
 }

@@ -51,7 +51,9 @@ pub(crate) enum Work {
 impl Work {
     fn bytes(&self) -> usize {
         match self {
-            Self::Event { args, .. } => args.json().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>(),
+            Self::Event { args, .. } => {
+                args.json().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>()
+            }
             Self::Connect | Self::Disconnect(_) => 0,
         }
     }
@@ -280,8 +282,13 @@ impl Call {
     /// Calls and polls once; what is left of it, if it has to be awaited.
     fn start(mut self, handler: &AnyHandler, args: RawArgs) -> Option<BoxFuture<()>> {
         self.name = Some(args.event_name().into());
-        let context =
-            Context { socket: self.socket.clone(), args: Some(args), ack_id: self.id, ack_taken: false, reason: None };
+        let context = Context {
+            socket: self.socket.clone(),
+            args: Some(args),
+            ack_id: self.id,
+            ack_taken: false,
+            reason: None,
+        };
         let outcome = catch(|| handler(context));
         let polled = match outcome {
             Err(error) => Ok(Err(error)),

@@ -23,8 +23,9 @@ mod routes;
 mod server;
 mod service;
 mod socket;
+mod testing;
 
-pub use ack::{AckFuture, Answers, AnswersFuture, Collector};
+pub use ack::{AckFuture, AckSink, Answers, AnswersFuture, Collector};
 pub use args::{Binary, RawArgs};
 pub use broadcast::{BroadcastOperator, Disconnect, Rooms, Target};
 pub use builder::Builder;
@@ -33,8 +34,11 @@ pub use dynamic::DynamicNamespaces;
 pub use engine::{Cookie, Cors, Transports};
 pub use erlen_socketio::SocketId;
 pub use error::{AckError, BuildError, EmitError, Error, Result};
-pub use extract::{Ack, Args, Attachments, Auth, Context, Data, EventName, FromContext, Headers, Peer, Raw, SocketData, State};
-pub use handler::{Blocking, Concurrent, Handler};
+pub use extract::{
+    Ack, Args, Attachments, Auth, Context, Data, EventName, FromContext, Headers, Peer, Raw, SocketData,
+    State,
+};
+pub use handler::{Blocking, Concurrent, Handler, Outcome, Verdict};
 pub use listen::{Bound, Listen, Stop};
 pub use namespace::{LocalNode, Namespace};
 pub use outgoing::Event;
@@ -44,3 +48,4 @@ pub use routes::ClientBundle;
 pub use server::Server;
 pub use service::{ErlenLayer, ErlenService, NotFound, ServiceBody};
 pub use socket::{Room, Socket};
+pub use testing::{Received, TestClient, TestError};

@@ -37,7 +37,9 @@ const MAX_HEADERS: usize = 100;
 const MAX_HEAD_BYTES: usize = 24 * 1024;
 
 /// Wraps an accepted TCP stream, as TLS does.
-type Wrap = Arc<dyn Fn(TcpStream) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn AnyStream>>> + Send>> + Send + Sync>;
+type Wrap = Arc<
+    dyn Fn(TcpStream) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn AnyStream>>> + Send>> + Send + Sync,
+>;
 
 /// A listener that is about to be bound.
 #[must_use = "await it, or bind it"]
@@ -127,7 +129,14 @@ impl<S: Answer> Listen<S> {
         let addresses = self.addresses?;
         let listener = TcpListener::bind(&addresses[..]).await?;
         let address = listener.local_addr()?;
-        Ok(Bound { server: self.server, listener, address, router: self.router, wrap: self.wrap, stop: self.stop })
+        Ok(Bound {
+            server: self.server,
+            listener,
+            address,
+            router: self.router,
+            wrap: self.wrap,
+            stop: self.stop,
+        })
     }
 }
 
@@ -167,7 +176,8 @@ impl<S: Answer> IntoFuture for Bound<S> {
             let (stopping, stopped) = watch::channel(());
             let (done, finished) = oneshot::channel::<()>();
             let runtime = Handle::current();
-            let front = Front { server: self.server.clone(), runtime, router: self.router, wrap: self.wrap, stopped };
+            let front =
+                Front { server: self.server.clone(), runtime, router: self.router, wrap: self.wrap, stopped };
             let listener = self.listener.into_std()?;
             let first = Arc::clone(&self.server.engine().shards()[0]);
             first.execute(move |_| {
@@ -177,10 +187,13 @@ impl<S: Answer> IntoFuture for Bound<S> {
                 });
             });
             match self.stop {
-                None => drop(finished.await),
+                None => {
+                    // It ends with the process, or when the shard does.
+                    let _ = finished.await;
+                }
                 Some(stop) => {
                     let stop = stop.await;
-                    drop(stopping.send(()));
+                    let _ = stopping.send(());
                     let shutdown = self.server.engine().shutdown(stop.spread, stop.cap);
                     tokio::select! {
                         () = shutdown => {}
@@ -291,7 +304,11 @@ impl<S: Answer> Front<S> {
         let _ = connection.await;
     }
 
-    async fn answer(&self, request: Request<Incoming>, below: Below) -> Response<Either<Full<Bytes>, axum::body::Body>> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        below: Below,
+    ) -> Response<Either<Full<Bytes>, axum::body::Body>> {
         match self.server.answer(request, below).await {
             Ok(answer) => answer.map(Either::Left),
             Err(request) => match &self.router {

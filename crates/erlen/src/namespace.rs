@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-use crate::ack::{AnswersFuture, Collector, Slot};
+use crate::ack::{AckSink, AnswersFuture, Collector, Slot};
 use crate::adapter::{Adapter, AdapterFactory, Broadcast, LocalRooms, RemoteSocket, RoomEvent, SocketInfo};
 use crate::broadcast::{BroadcastOperator, Disconnect, Rooms, Target};
 use crate::error::{EmitError, Error};
@@ -374,7 +374,7 @@ impl Namespace {
     }
 
     pub(crate) fn forget_acks(&self, broadcast: &Broadcast, id: u64) {
-        self.0.local.forget_acks(&broadcast.target, id);
+        self.0.adapter.forget_acks(broadcast, id);
     }
 
     /// Lets a socket in. False if it has left meanwhile.
@@ -444,11 +444,11 @@ impl LocalNode {
     }
 
     /// The same, asking for acks under `id`; answers how many it reached.
-    pub fn broadcast_with_ack(&self, broadcast: &Broadcast, id: u64, collector: &Arc<Collector>) -> usize {
+    pub fn broadcast_with_ack(&self, broadcast: &Broadcast, id: u64, sink: &Arc<dyn AckSink>) -> usize {
         let packets = broadcast.event.packets(self.namespace(), Some(id));
         let mut reached = 0;
         self.0.rooms.for_each(&broadcast.target, |socket| {
-            if socket.expect_ack(id, Slot::Many(Arc::clone(collector))).is_ok() {
+            if socket.expect_ack(id, Slot::Many(Arc::clone(sink))).is_ok() {
                 reached += 1;
                 socket.send(&packets, broadcast.delivery);
             }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use erlen_engineio::EncodedPacket;
 use erlen_socketio::{
-    PacketKind, SocketId, encode_connect, encode_connect_error, encode_disconnect, encode_event_name, encode_header,
-    is_reserved_event,
+    PacketKind, SocketId, encode_connect, encode_connect_error, encode_disconnect, encode_event_name,
+    encode_header, is_reserved_event,
 };
 use serde::Serialize;
 use smallvec::{SmallVec, smallvec};
@@ -92,7 +92,13 @@ pub(crate) fn disconnected(namespace: &str) -> Packets {
     smallvec![EncodedPacket::text_message(|buffer| encode_disconnect(buffer, namespace))]
 }
 
-fn packets(kind: PacketKind, namespace: &str, id: Option<u64>, json: &[u8], attachments: &[Bytes]) -> Packets {
+fn packets(
+    kind: PacketKind,
+    namespace: &str,
+    id: Option<u64>,
+    json: &[u8],
+    attachments: &[Bytes],
+) -> Packets {
     let text = EncodedPacket::text_message(|buffer| {
         encode_header(buffer, kind, namespace, id, attachments.len());
         buffer.extend_from_slice(json);

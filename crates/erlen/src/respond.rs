@@ -60,8 +60,27 @@ macro_rules! serialized {
 }
 
 serialized!(
-    (), bool, char, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, f32, f64, String, &'static str,
-    serde_json::Value, Box<serde_json::value::RawValue>, Binary, RawArgs,
+    (),
+    bool,
+    char,
+    i8,
+    i16,
+    i32,
+    i64,
+    isize,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    f32,
+    f64,
+    String,
+    &'static str,
+    serde_json::Value,
+    Box<serde_json::value::RawValue>,
+    Binary,
+    RawArgs,
 );
 
 macro_rules! serialized_generic {

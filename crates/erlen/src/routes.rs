@@ -28,7 +28,12 @@ impl Routes {
 
 impl Server {
     /// The answer to a request of one of these routes.
-    pub(crate) fn answer_route(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+    pub(crate) fn answer_route(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<Response<Body>> {
         if method != Method::GET && method != Method::HEAD {
             return None;
         }

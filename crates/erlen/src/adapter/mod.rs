@@ -3,6 +3,7 @@
 //! The tables of a node ([`LocalRooms`]) are always there; an adapter decides who else is asked. In memory it
 //! is nobody ([`MemoryAdapter`]); over a bus it is every node ([`ClusterAdapter`]).
 
+mod cluster;
 mod rooms;
 
 use std::future::Future;
@@ -11,16 +12,16 @@ use std::sync::Arc;
 
 use erlen_socketio::SocketId;
 
-use crate::ack::Collector;
+use crate::ack::{AckSink, Collector};
 use crate::broadcast::{BroadcastOperator, Disconnect, Target};
 use crate::engine::Delivery;
 use crate::namespace::{LocalNode, Namespace};
 use crate::outgoing::Event;
 use crate::socket::Room;
 
-
-pub use rooms::RoomEvent;
+pub use cluster::{Bus, ChannelBus, ClusterAdapter, ClusterMessage, NodeId, Operation, Receiver, RequestId};
 pub(crate) use rooms::LocalRooms;
+pub use rooms::RoomEvent;
 
 /// An event and whom it is for.
 #[derive(Clone, Debug)]
@@ -54,6 +55,9 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// Sends an event that asks for acks under this id; the collector learns how many were reached on each node.
     fn broadcast_with_ack(&self, broadcast: &Broadcast, id: u64, collector: &Arc<Collector>);
+
+    /// Nobody awaits the acks of this broadcast any longer.
+    fn forget_acks(&self, broadcast: &Broadcast, id: u64);
 
     /// The sockets of a target; only this node's if `local`.
     fn fetch_sockets(&self, target: &Target, local: bool) -> AdapterFuture<Vec<SocketInfo>>;
@@ -91,8 +95,12 @@ impl Adapter for MemoryAdapter {
     }
 
     fn broadcast_with_ack(&self, broadcast: &Broadcast, id: u64, collector: &Arc<Collector>) {
-        let reached = self.0.broadcast_with_ack(broadcast, id, collector);
-        collector.expect(reached);
+        let sink: Arc<dyn AckSink> = Arc::clone(collector) as _;
+        collector.expect(self.0.broadcast_with_ack(broadcast, id, &sink));
+    }
+
+    fn forget_acks(&self, broadcast: &Broadcast, id: u64) {
+        self.0.forget_acks(&broadcast.target, id);
     }
 
     fn fetch_sockets(&self, target: &Target, _: bool) -> AdapterFuture<Vec<SocketInfo>> {

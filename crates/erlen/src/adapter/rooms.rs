@@ -101,7 +101,8 @@ impl LocalRooms {
             return;
         }
         // One allocation a room, whoever joins it.
-        let name = tables.rooms.get_key_value(&room).map_or_else(|| Arc::clone(&room), |(name, _)| Arc::clone(name));
+        let name =
+            tables.rooms.get_key_value(&room).map_or_else(|| Arc::clone(&room), |(name, _)| Arc::clone(name));
         let members = tables.rooms.entry(Arc::clone(&name)).or_default();
         let created = members.is_empty();
         members.insert(socket.id(), socket.clone());

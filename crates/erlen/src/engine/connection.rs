@@ -84,7 +84,13 @@ enum Written {
 impl<A: Application> Connection<A> {
     /// Takes over a stream for a session that was opened on it, or that it wants to probe, on the
     /// session's shard. `leftover`: what was read behind the handshake.
-    pub(super) fn start(local: &Rc<Local<A>>, client: Arc<Client<A>>, stream: Stream, leftover: &[u8], role: Role) {
+    pub(super) fn start(
+        local: &Rc<Local<A>>,
+        client: Arc<Client<A>>,
+        stream: Stream,
+        leftover: &[u8],
+        role: Role,
+    ) {
         let mode = if role == Role::Probe { Mode::Probing } else { Mode::Open };
         let connection = Rc::new(Self {
             client,
@@ -393,7 +399,8 @@ impl<A: Application> Connection<A> {
             End::BadPacket => (CloseReason::ParseError, "a packet of no known type", None),
             End::Fault(error) => {
                 let code = error.close_code();
-                let reason = if code == 1009 { CloseReason::PayloadTooLarge } else { CloseReason::TransportError };
+                let reason =
+                    if code == 1009 { CloseReason::PayloadTooLarge } else { CloseReason::TransportError };
                 self.client.engine().log_fault(&self.client, &error);
                 (reason, "a WebSocket frame against the rules", Some(code))
             }

@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn target_headers_and_query_come_back() {
-        let handshake = Handshake::internal("/socket.io/?EIO=4&a%20b=%26%3D%3Fa&x=1&x=2", &[("X-Token", "t: 1")]);
+        let handshake =
+            Handshake::internal("/socket.io/?EIO=4&a%20b=%26%3D%3Fa&x=1&x=2", &[("X-Token", "t: 1")]);
         assert_eq!(handshake.query_value("a b").as_deref(), Some("&=?a"));
         assert_eq!(handshake.query_value("x").as_deref(), Some("2"));
         assert_eq!(handshake.header("x-token"), Some("t: 1"));

@@ -125,7 +125,8 @@ impl<A: Application> Exchange<'_, A> {
         if self.verdict == Verdict::Malformed {
             return Err(HandshakeError::BadRequest);
         }
-        if self.upgrade != (transport == Transport::WebSocket) && (self.upgrade || query.sid.is_ok_and(|s| s.is_some()))
+        if self.upgrade != (transport == Transport::WebSocket)
+            && (self.upgrade || query.sid.is_ok_and(|s| s.is_some()))
         {
             return Err(HandshakeError::BadRequest);
         }
@@ -223,7 +224,8 @@ impl<A: Application> Exchange<'_, A> {
             running.complete = Completeness::Whole;
             return Ok(self.too_large());
         }
-        let read = tokio::time::timeout(self.engine.options.body_timeout, Limited::new(body, limit).collect());
+        let read =
+            tokio::time::timeout(self.engine.options.body_timeout, Limited::new(body, limit).collect());
         let body = match read.await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -283,7 +285,8 @@ impl<A: Application> Exchange<'_, A> {
     }
 
     fn log_origin(&self) {
-        let read = |name: &HeaderName| self.parts.headers.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()));
+        let read =
+            |name: &HeaderName| self.parts.headers.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()));
         tracing::info!(target: "erlen::engine",
             origin = ?read(&header::ORIGIN), host = ?read(&header::HOST),
             "handshake from another origin refused; allow it with the builder's `cors`");

@@ -30,7 +30,7 @@ pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Tr
 use erlen_engineio::{Config, Session};
 pub use handshake::Handshake;
 pub use http::{Below, Body};
-pub(crate) use http::{empty, text};
+pub(crate) use http::{empty, feed, text};
 pub use metrics::{EngineMetrics, Histogram};
 pub use options::{Allowed, Cookie, Options, Transports};
 pub use origin::Cors;

@@ -173,7 +173,12 @@ mod tests {
 
     #[test]
     fn the_own_page_is_let_in_by_any_scheme_that_fits() {
-        for origin in ["http://a.example:5000", "https://a.example:5000", "ws://a.example:5000", "http://A.example:5000"] {
+        for origin in [
+            "http://a.example:5000",
+            "https://a.example:5000",
+            "ws://a.example:5000",
+            "http://A.example:5000",
+        ] {
             assert_eq!(judged(None, origin, "a.example:5000", None), Verdict::Own, "{origin}");
         }
         assert_eq!(judged(None, "https://a.example", "a.example:443", None), Verdict::Own);
@@ -189,7 +194,9 @@ mod tests {
 
     #[test]
     fn foreign_and_null_origins_are_refused() {
-        for origin in ["null", "http://b.example", "http://a.example:5001", "file://a.example:5000", "a.example:5000"] {
+        for origin in
+            ["null", "http://b.example", "http://a.example:5001", "file://a.example:5000", "a.example:5000"]
+        {
             assert_eq!(judged(None, origin, "a.example:5000", None), Verdict::Refused, "{origin}");
         }
     }

@@ -79,7 +79,8 @@ impl<A: Application> Shard<A> {
         std::thread::Builder::new().name(format!("erlen-shard-{index}")).spawn(move || {
             let _ = own.thread.set(std::thread::current().id());
             let local = Rc::new(Local::new(own));
-            LocalSet::new().block_on(&runtime, async { tokio::task::unconstrained(Driver::new(local)).await });
+            LocalSet::new()
+                .block_on(&runtime, async { tokio::task::unconstrained(Driver::new(local)).await });
         })?;
         Ok(shard)
     }

@@ -166,6 +166,8 @@ mod tests {
         let accepted = accept(&headers(&[("sec-websocket-version", "13"), key]));
         assert_eq!(accepted.unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert!(accept(&headers(&[("sec-websocket-version", "8"), key])).is_none());
-        assert!(accept(&headers(&[("sec-websocket-version", "13"), ("sec-websocket-key", "short")])).is_none());
+        assert!(
+            accept(&headers(&[("sec-websocket-version", "13"), ("sec-websocket-key", "short")])).is_none()
+        );
     }
 }
