@@ -55,6 +55,19 @@ impl<'a> Args<'a> {
         })
     }
 
+    /// The text behind the first `skip` elements, up to the closing bracket: `b,c` of `["a",b,c]` behind one.
+    pub fn tail(&self, skip: usize) -> &str {
+        let mut tokens = Tokens::new(&self.json);
+        tokens.next();
+        for _ in 0..skip {
+            tokens.skip_separators();
+            tokens.skip_value();
+        }
+        let start = tokens.skip_separators();
+        let end = self.json.rfind(']').unwrap_or_default();
+        self.json.get(start..end).unwrap_or_default()
+    }
+
     /// The arguments with a text of their own.
     pub fn into_owned(self) -> Args<'static> {
         Args { json: Cow::Owned(self.json.into_owned()), attachments: self.attachments }
@@ -81,6 +94,15 @@ mod tests {
         assert_eq!(args("[]").iter().count(), 0);
         assert_eq!(args("[ ]").iter().count(), 0);
         assert_eq!(args("[ ]").event_name(), "");
+    }
+
+    #[test]
+    fn the_tail_is_what_stands_behind_the_name() {
+        assert_eq!(args(r#"["a",1,{"b":"]"}]"#).tail(1), r#"1,{"b":"]"}"#);
+        assert_eq!(args(r#"["a"]"#).tail(1), "");
+        assert_eq!(args("[1,2]").tail(0), "1,2");
+        assert_eq!(args("[]").tail(0), "");
+        assert_eq!(args("[]").tail(3), "");
     }
 
     #[test]

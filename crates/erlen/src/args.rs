@@ -85,28 +85,80 @@ impl<'de> Deserialize<'de> for Binary {
     }
 }
 
-/// Arguments on their way out: the JSON text of each behind a comma, and what left it.
+/// What can be sent as the arguments of an event or ack: whatever serializes, and [`RawArgs`] as they came.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as arguments",
+    label = "not serializable",
+    note = "derive `serde::Serialize` for it"
+)]
+pub trait IntoArgs {
+    /// Appends the arguments to the text of an array that is not closed yet; bytes leave it as attachments.
+    ///
+    /// # Errors
+    /// What cannot be serialized.
+    #[doc(hidden)]
+    fn append(&self, json: &mut Vec<u8>, attachments: &mut Vec<Bytes>) -> Result<(), serde_json::Error>;
+}
+
+impl<T: Serialize> IntoArgs for T {
+    fn append(&self, json: &mut Vec<u8>, attachments: &mut Vec<Bytes>) -> Result<(), serde_json::Error> {
+        let shape = Shape::of(self);
+        let first = json.last() == Some(&b'[');
+        match shape {
+            Shape::Unit => return Ok(()),
+            Shape::One if !first => json.push(b','),
+            Shape::Tuple if first => drop(json.pop()),
+            Shape::One | Shape::Tuple => {}
+        }
+        let start = json.len();
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut *json, Attach(attachments)))?;
+        if shape == Shape::Tuple {
+            // The tuple's own brackets: the first is the array's, or gives way to a comma.
+            json.pop();
+            match (first, json.len() - start) {
+                (true, _) => {}
+                (false, 1) => json.truncate(start),
+                (false, _) => json[start] = b',',
+            }
+        }
+        Ok(())
+    }
+}
+
+impl IntoArgs for RawArgs {
+    fn append(&self, json: &mut Vec<u8>, attachments: &mut Vec<Bytes>) -> Result<(), serde_json::Error> {
+        let text = self.inner.tail(self.skip);
+        if !text.is_empty() && json.last() != Some(&b'[') {
+            json.push(b',');
+        }
+        json.extend_from_slice(text.as_bytes());
+        attachments.extend_from_slice(self.attachments());
+        Ok(())
+    }
+}
+
+impl IntoArgs for &RawArgs {
+    fn append(&self, json: &mut Vec<u8>, attachments: &mut Vec<Bytes>) -> Result<(), serde_json::Error> {
+        (*self).append(json, attachments)
+    }
+}
+
+/// Arguments on their way out: the text of an array, and what left it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Encoded {
-    /// `a,b`, without brackets.
     pub(crate) json: Vec<u8>,
     pub(crate) attachments: Vec<Bytes>,
 }
 
-/// Encodes a value as arguments.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Encoded, serde_json::Error> {
-    let mut encoded = Encoded { json: Vec::with_capacity(128), attachments: Vec::new() };
-    let shape = Shape::of(value);
-    if shape == Shape::Unit {
-        return Ok(encoded);
+impl Encoded {
+    /// The array of an ack.
+    pub(crate) fn new(value: &impl IntoArgs) -> Result<Self, serde_json::Error> {
+        let mut encoded = Self { json: Vec::with_capacity(128), attachments: Vec::new() };
+        encoded.json.push(b'[');
+        value.append(&mut encoded.json, &mut encoded.attachments)?;
+        encoded.json.push(b']');
+        Ok(encoded)
     }
-    let formatter = Attach(&mut encoded.attachments);
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut encoded.json, formatter))?;
-    if shape == Shape::Tuple {
-        encoded.json.pop();
-        encoded.json.remove(0);
-    }
-    Ok(encoded)
 }
 
 /// Deserializes with the attachments of `args` at hand.
@@ -184,15 +236,7 @@ impl RawArgs {
         if self.skip == 0 {
             return with_attachments(self.attachments(), || serde_json::from_str(json));
         }
-        let mut text = String::with_capacity(json.len());
-        text.push('[');
-        for (index, element) in self.iter().enumerate() {
-            if index > 0 {
-                text.push(',');
-            }
-            text.push_str(element);
-        }
-        text.push(']');
+        let text = format!("[{}]", self.inner.tail(self.skip));
         with_attachments(self.attachments(), || serde_json::from_str(&text))
     }
 
@@ -200,66 +244,6 @@ impl RawArgs {
     pub fn binary(&self) -> Option<Bytes> {
         let index = placeholder_index(self.iter().next()?)?;
         self.attachments().get(index).cloned()
-    }
-}
-
-/// Sends received arguments on as they are: JSON text is not parsed, attachments are not copied.
-impl Serialize for RawArgs {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeTuple;
-        let mut tuple = serializer.serialize_tuple(self.len())?;
-        for element in self.iter() {
-            match placeholder_index(element).and_then(|i| self.attachments().get(i)) {
-                Some(bytes) => tuple.serialize_element(&Binary(bytes.clone()))?,
-                None if self.attachments().is_empty() => {
-                    let raw: &serde_json::value::RawValue =
-                        serde_json::from_str(element).map_err(ser::Error::custom)?;
-                    tuple.serialize_element(raw)?;
-                }
-                None => {
-                    tuple.serialize_element(&Nested { json: element, attachments: self.attachments() })?
-                }
-            }
-        }
-        tuple.end()
-    }
-}
-
-/// JSON text with placeholders inside, serialized with the attachments that they name.
-struct Nested<'a> {
-    json: &'a str,
-    attachments: &'a [Bytes],
-}
-
-impl Serialize for Nested<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value: serde_json::Value = serde_json::from_str(self.json).map_err(ser::Error::custom)?;
-        NestedValue { value: &value, attachments: self.attachments }.serialize(serializer)
-    }
-}
-
-struct NestedValue<'a> {
-    value: &'a serde_json::Value,
-    attachments: &'a [Bytes],
-}
-
-impl Serialize for NestedValue<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde_json::Value;
-        let inner = |value| NestedValue { value, attachments: self.attachments };
-        match self.value {
-            Value::Array(items) => serializer.collect_seq(items.iter().map(inner)),
-            Value::Object(map) => {
-                let placeholder = map.get("_placeholder").and_then(Value::as_bool) == Some(true);
-                let index = map.get("num").and_then(Value::as_u64).filter(|_| placeholder);
-                let bytes = index.and_then(|i| self.attachments.get(usize::try_from(i).ok()?));
-                match bytes {
-                    Some(bytes) => serializer.serialize_bytes(bytes),
-                    None => serializer.collect_map(map.iter().map(|(key, value)| (key, inner(value)))),
-                }
-            }
-            other => other.serialize(serializer),
-        }
     }
 }
 
@@ -403,8 +387,14 @@ mod tests {
     use serde_json::json;
 
     fn encoded(value: impl Serialize) -> (String, usize) {
-        let encoded = encode(&value).unwrap();
-        (String::from_utf8(encoded.json).unwrap(), encoded.attachments.len())
+        let encoded = Encoded::new(&value).unwrap();
+        let text = String::from_utf8(encoded.json).unwrap();
+        let mut event = b"[\"e\"".to_vec();
+        value.append(&mut event, &mut Vec::new()).unwrap();
+        let inside = text[1..text.len() - 1].to_owned();
+        let comma = if inside.is_empty() { "" } else { "," };
+        assert_eq!(String::from_utf8(event).unwrap(), format!("[\"e\"{comma}{inside}"));
+        (inside, encoded.attachments.len())
     }
 
     #[test]
@@ -414,6 +404,7 @@ mod tests {
         assert_eq!(encoded((1,)), ("1".into(), 0));
         assert_eq!(encoded(vec![1, 2]), ("[1,2]".into(), 0));
         assert_eq!(encoded(json!([1, 2])), ("[1,2]".into(), 0));
+        assert_eq!(encoded([0_u8; 0]), (String::new(), 0));
         assert_eq!(encoded(None::<u8>), ("null".into(), 0));
         assert_eq!(encoded("é"), ("\"é\"".into(), 0));
     }
@@ -473,10 +464,10 @@ mod tests {
     #[test]
     fn received_arguments_go_out_again_unparsed() {
         let args = received(r#"2["ev",18446744073709551615,1.50,"\u00e9"]"#, &[]);
-        let again = encode(&args).unwrap();
-        assert_eq!(String::from_utf8(again.json).unwrap(), r#"18446744073709551615,1.50,"\u00e9""#);
+        let again = Encoded::new(&args).unwrap();
+        assert_eq!(String::from_utf8(again.json).unwrap(), r#"[18446744073709551615,1.50,"\u00e9"]"#);
         let text = r#"52-["ev",{"_placeholder":true,"num":1},{"deep":[{"_placeholder":true,"num":0}]}]"#;
-        let again = encode(&received(text, &[b"zero", b"one"])).unwrap();
-        assert_eq!(again.attachments, [Bytes::from("one"), Bytes::from("zero")]);
+        let again = Encoded::new(&received(text, &[b"zero", b"one"])).unwrap();
+        assert_eq!(again.attachments, [Bytes::from("zero"), Bytes::from("one")]);
     }
 }

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use erlen_socketio::SocketId;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
+use crate::args::IntoArgs;
 use crate::ack::{self, AnswersFuture, Collector};
 use crate::adapter::{Broadcast, RemoteSocket};
 use crate::engine::Delivery;
@@ -148,7 +148,7 @@ impl BroadcastOperator {
     ///
     /// # Errors
     /// A reserved name, or arguments that cannot be serialized.
-    pub fn emit(&self, event: &str, data: impl Serialize) -> Result<(), EmitError> {
+    pub fn emit(&self, event: &str, data: impl IntoArgs) -> Result<(), EmitError> {
         let broadcast = self.broadcast(event, data)?;
         self.namespace.broadcast(&broadcast);
         Ok(())
@@ -162,7 +162,7 @@ impl BroadcastOperator {
     pub fn emit_with_ack<T: DeserializeOwned + Send + 'static>(
         &self,
         event: &str,
-        data: impl Serialize,
+        data: impl IntoArgs,
     ) -> Result<AnswersFuture<T>, EmitError> {
         let broadcast = self.broadcast(event, data)?;
         let namespace = self.namespace.clone();
@@ -198,7 +198,7 @@ impl BroadcastOperator {
         self.namespace.adapter().disconnect(&self.target, what, self.local);
     }
 
-    fn broadcast(&self, event: &str, data: impl Serialize) -> Result<Broadcast, EmitError> {
+    fn broadcast(&self, event: &str, data: impl IntoArgs) -> Result<Broadcast, EmitError> {
         let event = self.namespace.encode(event, data)?;
         self.namespace.tell_outgoing(&event, None);
         Ok(Broadcast { event, target: self.target.clone(), delivery: self.delivery, local: self.local })

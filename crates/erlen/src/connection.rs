@@ -145,14 +145,14 @@ impl SocketIo {
         }
     }
 
-    fn handle_packet(&self, client: &Arc<Client<Self>>, packet: Packet<'_>) {
+    fn handle_packet(&self, client: &Arc<Client<Self>>, now: Instant, packet: Packet<'_>) {
         let namespace = &*packet.namespace;
         let socket =
             client.state().lock().sockets.iter().find(|s| s.namespace().name() == namespace).cloned();
         match (packet.data, socket) {
             (PacketData::Connect { auth }, None) => self.connect(client, namespace, auth.as_deref()),
             (PacketData::Event { id, args }, Some(socket)) => {
-                socket.deliver(Work::Event { args: RawArgs::event(args.into_owned()), id });
+                socket.deliver(Work::Event { args: RawArgs::event(args.into_owned()), id, arrived: now });
             }
             (PacketData::Ack { id, args }, Some(socket)) => {
                 socket.handle_ack(id, RawArgs::ack(args.into_owned()));
@@ -234,7 +234,7 @@ impl Application for SocketIo {
         }
         drop(inner);
         match decoded {
-            Ok(Some(packet)) => self.handle_packet(client, packet),
+            Ok(Some(packet)) => self.handle_packet(client, now, packet),
             Ok(None) if has_deadline && !had_deadline => client.touch(),
             Ok(None) => {}
             Err(error) => {

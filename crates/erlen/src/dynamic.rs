@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 
+use crate::args::IntoArgs;
 use crate::connection::SocketIo;
 use crate::engine::Engine;
 use crate::error::EmitError;
+use crate::outgoing::Event;
 use crate::namespace::{HandlerSet, Namespace, registering};
 
 /// Decides whether a namespace may be: its name, and the JSON text of the client's auth.
@@ -63,8 +64,12 @@ impl DynamicNamespaces {
     ///
     /// # Errors
     /// As [`Namespace::emit`].
-    pub fn emit(&self, event: &str, data: impl Serialize) -> Result<(), EmitError> {
-        self.namespaces().iter().try_for_each(|namespace| namespace.emit(event, &data))
+    pub fn emit(&self, event: &str, data: impl IntoArgs) -> Result<(), EmitError> {
+        let event = Event::new(event, &data, self.engine.app().shared.limits.max_attachments)?;
+        for namespace in self.namespaces() {
+            namespace.broadcast_to_all(event.clone());
+        }
+        Ok(())
     }
 }
 

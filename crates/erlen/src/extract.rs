@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::args::{self, RawArgs};
+use crate::args::{Encoded, IntoArgs, RawArgs};
 use crate::error::{EmitError, Error};
 use crate::reason::DisconnectReason;
 use crate::socket::Socket;
@@ -201,9 +200,9 @@ impl Ack {
     ///
     /// # Errors
     /// When the arguments cannot be serialized.
-    pub fn send(self, args: impl Serialize) -> Result<(), EmitError> {
+    pub fn send(self, args: impl IntoArgs) -> Result<(), EmitError> {
         if let Some(id) = self.id {
-            let encoded = args::encode(&args).map_err(EmitError::Serialize)?;
+            let encoded = Encoded::new(&args).map_err(EmitError::Serialize)?;
             self.socket.send_ack(id, &encoded);
         }
         Ok(())

@@ -69,6 +69,21 @@ pub trait Handler<T>: Send + Sync + Sized + 'static {
     }
 }
 
+/// The handler of an event.
+#[derive(Clone)]
+pub(crate) struct Registered {
+    pub(crate) event: Arc<str>,
+    pub(crate) handler: AnyHandler,
+    /// It takes no part in the order of its socket's handlers.
+    pub(crate) concurrent: bool,
+}
+
+impl Registered {
+    pub(crate) fn new<T>(event: &str, handler: impl Handler<T>) -> Self {
+        Self { event: event.into(), concurrent: handler.is_concurrent(), handler: erase(handler) }
+    }
+}
+
 pub(crate) fn erase<T, H: Handler<T>>(handler: H) -> AnyHandler {
     Arc::new(move |context| handler.call(context))
 }

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use erlen_engineio::CloseReason;
 
-use crate::args::RawArgs;
+use crate::args::{Encoded, RawArgs};
 use crate::engine::Delivery;
 use crate::error::Error;
 use crate::extract::Context;
-use crate::handler::{AnyHandler, BoxFuture, Outcome, Verdict};
+use crate::handler::{AnyHandler, BoxFuture, Outcome, Registered, Verdict};
 use crate::namespace::Handlers;
 use crate::outgoing;
 use crate::reason::DisconnectReason;
@@ -44,7 +44,7 @@ pub(crate) struct Inbox {
 /// What can arrive.
 pub(crate) enum Work {
     Connect,
-    Event { args: RawArgs, id: Option<u64> },
+    Event { args: RawArgs, id: Option<u64>, arrived: Instant },
     Disconnect(DisconnectReason),
 }
 
@@ -130,23 +130,24 @@ impl Socket {
     fn start(&self, work: Work) -> Option<BoxFuture<()>> {
         let _entered = self.runtime().enter();
         match work {
-            Work::Event { args, id } => self.start_event(args, id),
+            Work::Event { args, id, arrived } => self.start_event(args, id, arrived),
             Work::Connect => self.poll_in_place(Box::pin(self.clone().connect())),
             Work::Disconnect(reason) => self.poll_in_place(Box::pin(self.clone().disconnected(reason))),
         }
     }
 
-    fn start_event(&self, args: RawArgs, id: Option<u64>) -> Option<BoxFuture<()>> {
+    fn start_event(&self, args: RawArgs, id: Option<u64>, arrived: Instant) -> Option<BoxFuture<()>> {
         let handlers = self.namespace().handlers();
         if handlers.has_event_hooks() {
-            return self.poll_in_place(Box::pin(self.clone().hooked_event(handlers, args, id)));
+            return self.poll_in_place(Box::pin(self.clone().hooked_event(handlers, args, id, arrived)));
         }
-        let Some((handler, concurrent)) = self.find_handler(&handlers, &args) else {
+        let Some(registered) = self.find_handler(&handlers, &args) else {
             tracing::debug!(target: "erlen", socket = %self.id(), event = %args.event_name(), "no handler");
             return None;
         };
-        let call = Call { socket: self.clone(), name: None, id, started: Instant::now() };
-        let rest = call.start(&handler, args)?;
+        let concurrent = registered.concurrent;
+        let call = Call { socket: self.clone(), event: registered.event, id, arrived };
+        let rest = call.start(&registered.handler, args)?;
         if concurrent {
             self.runtime().spawn(rest);
             return None;
@@ -154,32 +155,30 @@ impl Socket {
         Some(rest)
     }
 
-    fn find_handler(&self, handlers: &Handlers, args: &RawArgs) -> Option<(AnyHandler, bool)> {
+    fn find_handler(&self, handlers: &Handlers, args: &RawArgs) -> Option<Registered> {
         let name = args.event_name();
-        if let Some(own) = self.own_handler(&name) {
-            return Some((own, false));
-        }
-        handlers.events.get(&*name).cloned()
+        self.own_handler(&name).or_else(|| handlers.events.get(&*name).cloned())
     }
 
     /// An event that catch-all listeners and middlewares see first.
-    async fn hooked_event(self, handlers: Arc<Handlers>, args: RawArgs, id: Option<u64>) {
+    async fn hooked_event(self, handlers: Arc<Handlers>, args: RawArgs, id: Option<u64>, arrived: Instant) {
         for listener in &handlers.any {
             let verdict = self.call(listener, Some(args.clone()), None, None).await;
-            self.report(verdict.err(), Some(&args.event_name()));
+            self.report(verdict.err(), &args.event_name());
         }
-        let call = Call { socket: self.clone(), name: None, id, started: Instant::now() };
+        let registered = self.find_handler(&handlers, &args);
+        let event = registered.as_ref().map_or_else(|| args.event_name().into(), |r| Arc::clone(&r.event));
+        let call = Call { socket: self.clone(), event, id, arrived };
         for middleware in &handlers.event_middlewares {
             if let Err(error) = self.call(middleware, Some(args.clone()), id, None).await {
-                return call.settle(Err(error), &args.event_name());
+                return call.settle(Err(error), Instant::now());
             }
         }
-        let Some((handler, concurrent)) = self.find_handler(&handlers, &args) else {
+        let Some(registered) = registered else {
             return;
         };
-        let rest = call.start(&handler, args);
-        match rest {
-            Some(rest) if concurrent => drop(self.runtime().spawn(rest)),
+        match call.start(&registered.handler, args) {
+            Some(rest) if registered.concurrent => drop(self.runtime().spawn(rest)),
             Some(rest) => rest.await,
             None => {}
         }
@@ -203,7 +202,7 @@ impl Socket {
         }
         for handler in &handlers.connect {
             if let Err(error) = self.call(handler, None, None, None).await {
-                self.report(Some(error), Some("connect"));
+                self.report(Some(error), "connect");
                 self.disconnect();
             }
         }
@@ -212,7 +211,7 @@ impl Socket {
     fn refuse(&self, error: Error) {
         let payload = error.connect_json();
         if error.cause().is_some() {
-            self.report(Some(error), Some("connect"));
+            self.report(Some(error), "connect");
         }
         self.leave_namespace(DisconnectReason::SERVER);
         self.send(&outgoing::refused(self.namespace().name(), &payload), Delivery::Queued);
@@ -223,12 +222,12 @@ impl Socket {
         let handlers = self.namespace().handlers();
         for handler in &handlers.disconnecting {
             let verdict = self.call(handler, None, None, Some(reason)).await;
-            self.report(verdict.err(), Some("disconnecting"));
+            self.report(verdict.err(), "disconnecting");
         }
         self.lock().rooms = Vec::new();
         for handler in &handlers.disconnect {
             let verdict = self.call(handler, None, None, Some(reason)).await;
-            self.report(verdict.err(), Some("disconnect"));
+            self.report(verdict.err(), "disconnect");
         }
         self.drop_own_handlers();
     }
@@ -255,16 +254,16 @@ impl Socket {
             Ok(Poll::Pending) => Some(future),
             Ok(Poll::Ready(())) => None,
             Err(error) => {
-                self.report(Some(error), None);
+                self.report(Some(error), "");
                 None
             }
         }
     }
 
     /// Tells the error hook and the log.
-    fn report(&self, error: Option<Error>, event: Option<&str>) {
+    fn report(&self, error: Option<Error>, event: &str) {
         if let Some(error) = error {
-            self.namespace().report(self, event.unwrap_or_default(), &error);
+            self.namespace().report(self, event, &error);
         }
     }
 }
@@ -272,25 +271,35 @@ impl Socket {
 /// The call of an event's handler, up to its ack.
 struct Call {
     socket: Socket,
-    /// The event's name, once it is needed beyond the arguments' life.
-    name: Option<Box<str>>,
+    event: Arc<str>,
     id: Option<u64>,
-    started: Instant,
+    arrived: Instant,
 }
 
 impl Call {
     /// Calls and polls once; what is left of it, if it has to be awaited.
-    fn start(mut self, handler: &AnyHandler, args: RawArgs) -> Option<BoxFuture<()>> {
-        self.name = Some(args.event_name().into());
-        let context = Context {
-            socket: self.socket.clone(),
-            args: Some(args),
-            ack_id: self.id,
-            ack_taken: false,
-            reason: None,
-        };
-        let outcome = catch(|| handler(context));
-        let polled = match outcome {
+    fn start(self, handler: &AnyHandler, args: RawArgs) -> Option<BoxFuture<()>> {
+        let started = Instant::now();
+        let polled = self.poll_once(handler, args);
+        let now = Instant::now();
+        self.warn_if_held(now.saturating_duration_since(started));
+        match polled {
+            Ok(verdict) => {
+                self.settle(verdict, now);
+                None
+            }
+            Err(future) => Some(Box::pin(async move {
+                let verdict = Caught(future).await;
+                self.settle(verdict, Instant::now());
+            })),
+        }
+    }
+
+    /// The verdict, or the future that it still needs.
+    fn poll_once(&self, handler: &AnyHandler, args: RawArgs) -> Result<Verdict, BoxFuture<Verdict>> {
+        let socket = self.socket.clone();
+        let context = Context { socket, args: Some(args), ack_id: self.id, ack_taken: false, reason: None };
+        match catch(|| handler(context)) {
             Err(error) => Ok(Err(error)),
             Ok(Outcome::Ready(verdict)) => Ok(verdict),
             Ok(Outcome::Pending(mut future)) => {
@@ -301,43 +310,29 @@ impl Call {
                     Err(error) => Ok(Err(error)),
                 }
             }
-        };
-        self.warn_if_held();
-        match polled {
-            Ok(verdict) => {
-                let name = self.name.take().unwrap_or_default();
-                self.settle(verdict, &name);
-                None
-            }
-            Err(future) => Some(Box::pin(async move {
-                let verdict = Caught(future).await;
-                let name = self.name.clone().unwrap_or_default();
-                self.settle(verdict, &name);
-            })),
         }
     }
 
     /// Acknowledges, and counts.
-    fn settle(&self, verdict: Verdict, name: &str) {
-        self.socket.client().shard().metrics.handlers.record(self.started.elapsed());
+    fn settle(&self, verdict: Verdict, now: Instant) {
+        let took = now.saturating_duration_since(self.arrived);
+        self.socket.client().shard().metrics.handlers.record(took);
         match (verdict, self.id) {
             (Ok(Some(answer)), Some(id)) => self.socket.send_ack(id, &answer.0),
             (Ok(_), _) => {}
             (Err(error), id) => {
                 if let Some(id) = id {
-                    let json = error.ack_json().into_bytes();
-                    self.socket.send_ack(id, &crate::args::Encoded { json, attachments: Vec::new() });
+                    let json = format!("[{}]", error.ack_json()).into_bytes();
+                    self.socket.send_ack(id, &Encoded { json, attachments: Vec::new() });
                 }
-                self.socket.report(Some(error), Some(name));
+                self.socket.report(Some(error), &self.event);
             }
         }
     }
 
-    fn warn_if_held(&self) {
-        let held = self.started.elapsed();
+    fn warn_if_held(&self, held: Duration) {
         if held > HELD_TOO_LONG && self.socket.client().shard().is_current() {
-            let event = self.name.as_deref().unwrap_or_default();
-            tracing::warn!(target: "erlen", event, held_ms = held.as_millis() as u64,
+            tracing::warn!(target: "erlen", event = &*self.event, held_ms = held.as_millis() as u64,
                 "a handler held an I/O thread: make it async, or register it with `.blocking()`");
         }
     }

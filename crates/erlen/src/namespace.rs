@@ -11,15 +11,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use erlen_socketio::SocketId;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
+use crate::args::IntoArgs;
 use crate::ack::{AckSink, AnswersFuture, Collector, Slot};
 use crate::adapter::{Adapter, AdapterFactory, Broadcast, LocalRooms, RemoteSocket, RoomEvent, SocketInfo};
 use crate::broadcast::{BroadcastOperator, Disconnect, Rooms, Target};
+use crate::engine::Delivery;
 use crate::error::{EmitError, Error};
-use crate::handler::AnyHandler;
+use crate::handler::{AnyHandler, Registered};
 use crate::outgoing::Event;
 use crate::socket::{Room, Socket};
 
@@ -99,7 +100,7 @@ impl HandlerSet {
 /// All that was registered on a namespace.
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
-    pub(crate) events: HashMap<String, (AnyHandler, bool)>,
+    pub(crate) events: HashMap<String, Registered>,
     pub(crate) any: Vec<AnyHandler>,
     pub(crate) any_outgoing: Vec<OutgoingListener>,
     pub(crate) event_middlewares: Vec<AnyHandler>,
@@ -133,9 +134,8 @@ macro_rules! registering {
         /// # }
         /// ```
         pub fn on<T>(&self, event: &str, handler: impl $crate::Handler<T>) -> &Self {
-            let concurrent = handler.is_concurrent();
-            let handler = $crate::handler::erase(handler);
-            self.handler_set().change(|h| drop(h.events.insert(event.to_owned(), (handler, concurrent))));
+            let handler = $crate::handler::Registered::new(event, handler);
+            self.handler_set().change(|h| drop(h.events.insert(event.to_owned(), handler)));
             self
         }
 
@@ -230,7 +230,7 @@ impl Namespace {
     ///
     /// # Errors
     /// A reserved name, or arguments that cannot be serialized.
-    pub fn emit(&self, event: &str, data: impl Serialize) -> Result<(), EmitError> {
+    pub fn emit(&self, event: &str, data: impl IntoArgs) -> Result<(), EmitError> {
         self.operator().emit(event, data)
     }
 
@@ -241,7 +241,7 @@ impl Namespace {
     pub fn emit_with_ack<T: DeserializeOwned + Send + 'static>(
         &self,
         event: &str,
-        data: impl Serialize,
+        data: impl IntoArgs,
     ) -> Result<AnswersFuture<T>, EmitError> {
         self.operator().emit_with_ack(event, data)
     }
@@ -354,7 +354,7 @@ impl Namespace {
         self.0.local.next_ack_id()
     }
 
-    pub(crate) fn encode(&self, event: &str, data: impl Serialize) -> Result<Event, EmitError> {
+    pub(crate) fn encode(&self, event: &str, data: impl IntoArgs) -> Result<Event, EmitError> {
         Event::new(event, &data, self.limits().max_attachments)
     }
 
@@ -363,6 +363,12 @@ impl Namespace {
         for listener in &handlers.any_outgoing {
             listener(event, socket);
         }
+    }
+
+    pub(crate) fn broadcast_to_all(&self, event: Event) {
+        self.tell_outgoing(&event, None);
+        let (target, delivery) = (Target::default(), Delivery::Queued);
+        self.broadcast(&Broadcast { event, target, delivery, local: false });
     }
 
     pub(crate) fn broadcast(&self, broadcast: &Broadcast) {

@@ -6,10 +6,9 @@ use erlen_socketio::{
     PacketKind, SocketId, encode_connect, encode_connect_error, encode_disconnect, encode_event_name,
     encode_header, is_reserved_event,
 };
-use serde::Serialize;
 use smallvec::{SmallVec, smallvec};
 
-use crate::args::{self, Encoded};
+use crate::args::{Encoded, IntoArgs};
 use crate::error::EmitError;
 
 /// A packet of Socket.IO as packets of Engine.IO: the text, then its attachments.
@@ -19,32 +18,25 @@ pub(crate) type Packets = SmallVec<[EncodedPacket; 1]>;
 #[derive(Clone, Debug)]
 pub struct Event {
     /// `["name",args…]`.
-    json: Bytes,
+    json: Vec<u8>,
     attachments: Vec<Bytes>,
 }
 
 impl Event {
-    pub(crate) fn new<T: Serialize + ?Sized>(
-        name: &str,
-        data: &T,
-        max_attachments: usize,
-    ) -> Result<Self, EmitError> {
+    pub(crate) fn new(name: &str, data: &impl IntoArgs, max_attachments: usize) -> Result<Self, EmitError> {
         if is_reserved_event(name) {
             return Err(EmitError::ReservedName(name.to_owned()));
         }
-        let Encoded { json: args, attachments } = args::encode(data).map_err(EmitError::Serialize)?;
+        let mut json = Vec::with_capacity(name.len() + 128);
+        let mut attachments = Vec::new();
+        json.push(b'[');
+        encode_event_name(&mut json, name);
+        data.append(&mut json, &mut attachments).map_err(EmitError::Serialize)?;
+        json.push(b']');
         if attachments.len() > max_attachments {
             return Err(EmitError::TooManyAttachments { count: attachments.len(), max: max_attachments });
         }
-        let mut json = Vec::with_capacity(args.len() + name.len() + 5);
-        json.push(b'[');
-        encode_event_name(&mut json, name);
-        if !args.is_empty() {
-            json.push(b',');
-            json.extend_from_slice(&args);
-        }
-        json.push(b']');
-        Ok(Self { json: json.into(), attachments })
+        Ok(Self { json, attachments })
     }
 
     /// The JSON text of the event's array, its name first. A bus sends it as it is.
@@ -67,13 +59,7 @@ impl Event {
 /// The answer to an event.
 pub(crate) fn ack(namespace: &str, id: u64, args: &Encoded) -> Packets {
     let kind = if args.attachments.is_empty() { PacketKind::Ack } else { PacketKind::BinaryAck };
-    let text = EncodedPacket::text_message(|buffer| {
-        encode_header(buffer, kind, namespace, Some(id), args.attachments.len());
-        buffer.push(b'[');
-        buffer.extend_from_slice(&args.json);
-        buffer.push(b']');
-    });
-    with_attachments(text, &args.attachments)
+    packets(kind, namespace, Some(id), &args.json, &args.attachments)
 }
 
 /// The answer to a CONNECT that was granted.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::args::{self, Binary, Encoded, RawArgs};
+use crate::args::{Binary, Encoded, IntoArgs, RawArgs};
 use crate::error::Error;
 
 /// The answer of a handler, encoded.
@@ -45,8 +45,8 @@ impl<T: IntoAck, E: Into<Error>> IntoAck for Result<T, E> {
     }
 }
 
-fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Answer, Error> {
-    args::encode(value).map(Answer).map_err(Error::internal)
+fn encode(value: &impl IntoArgs) -> Result<Answer, Error> {
+    Encoded::new(value).map(Answer).map_err(Error::internal)
 }
 
 macro_rules! serialized {

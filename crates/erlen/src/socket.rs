@@ -12,18 +12,17 @@ use std::time::Duration;
 
 use erlen_engineio::{CloseReason, SendError};
 use erlen_socketio::SocketId;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::ack::{self, AckFuture, Slot};
-use crate::args::{Encoded, RawArgs};
+use crate::args::{Encoded, IntoArgs, RawArgs};
 use crate::broadcast::{BroadcastOperator, Rooms, Target};
 use crate::connection::SocketIo;
 use crate::engine::{Client, Delivery, Engine, Handshake, Transport};
 use crate::error::{AckError, EmitError};
-use crate::handler::{self, AnyHandler, Handler};
+use crate::handler::{Handler, Registered};
 use crate::inbox::{Inbox, Work};
 use crate::namespace::Namespace;
 use crate::outgoing::{self, Event, Packets};
@@ -61,7 +60,7 @@ pub(crate) struct State {
 struct Extras {
     acks: HashMap<u64, Slot>,
     data: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
-    handlers: HashMap<String, AnyHandler>,
+    handlers: HashMap<String, Registered>,
 }
 
 impl Socket {
@@ -87,7 +86,7 @@ impl Socket {
     ///
     /// # Errors
     /// A reserved name, or arguments that cannot be serialized.
-    pub fn emit(&self, event: &str, data: impl Serialize) -> Result<(), EmitError> {
+    pub fn emit(&self, event: &str, data: impl IntoArgs) -> Result<(), EmitError> {
         self.emit_as(event, data, Delivery::Queued)
     }
 
@@ -95,11 +94,11 @@ impl Socket {
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
-    pub fn emit_volatile(&self, event: &str, data: impl Serialize) -> Result<(), EmitError> {
+    pub fn emit_volatile(&self, event: &str, data: impl IntoArgs) -> Result<(), EmitError> {
         self.emit_as(event, data, Delivery::Volatile)
     }
 
-    fn emit_as(&self, event: &str, data: impl Serialize, delivery: Delivery) -> Result<(), EmitError> {
+    fn emit_as(&self, event: &str, data: impl IntoArgs, delivery: Delivery) -> Result<(), EmitError> {
         let encoded = self.encode(event, data)?;
         self.send(&encoded.packets(self.0.namespace.name(), None), delivery);
         Ok(())
@@ -121,7 +120,7 @@ impl Socket {
     pub fn emit_with_ack<T: DeserializeOwned + Send + 'static>(
         &self,
         event: &str,
-        data: impl Serialize,
+        data: impl IntoArgs,
     ) -> AckFuture<T> {
         self.emit_with_ack_within(self.0.namespace.limits().ack_timeout, event, data)
     }
@@ -134,7 +133,7 @@ impl Socket {
         &self,
         timeout: Duration,
         event: &str,
-        data: impl Serialize,
+        data: impl IntoArgs,
     ) -> AckFuture<T> {
         let (sender, receiver) = oneshot::channel();
         let begun = self.encode(event, data).map_err(AckError::Emit).and_then(|encoded| {
@@ -247,7 +246,7 @@ impl Socket {
     /// Registers a handler on this socket alone. It comes before the namespace's for the same event, and
     /// costs memory for each socket: prefer [`Namespace::on`].
     pub fn on<T>(&self, event: &str, handler: impl Handler<T>) {
-        let handler = handler::erase(handler);
+        let handler = Registered::new(event, handler);
         self.extras(|extras| extras.handlers.insert(event.to_owned(), handler));
     }
 
@@ -273,7 +272,7 @@ impl Socket {
         self.0.namespace.state::<T>()
     }
 
-    pub(crate) fn own_handler(&self, event: &str) -> Option<AnyHandler> {
+    pub(crate) fn own_handler(&self, event: &str) -> Option<Registered> {
         self.lock().extras.as_ref()?.handlers.get(event).cloned()
     }
 
@@ -289,7 +288,7 @@ impl Socket {
         change(self.lock().extras.get_or_insert_default())
     }
 
-    fn encode(&self, event: &str, data: impl Serialize) -> Result<Event, EmitError> {
+    fn encode(&self, event: &str, data: impl IntoArgs) -> Result<Event, EmitError> {
         let event = self.0.namespace.encode(event, data)?;
         self.0.namespace.tell_outgoing(&event, Some(self));
         Ok(event)

@@ -14,10 +14,9 @@ use erlen_engineio::{CloseReason, EncodedPacket, Get, Message, Packet, Transport
 use erlen_socketio::{
     Decoder, DecoderConfig, PacketData, PacketKind, SocketId, encode_connect, encode_header,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::args::{self, RawArgs};
+use crate::args::{Encoded, IntoArgs, RawArgs};
 use crate::connection::SocketIo;
 use crate::engine::{Client, Handshake, feed};
 use crate::outgoing::{self, Event};
@@ -106,14 +105,15 @@ impl TestClient {
         server: &Server,
         namespace: &str,
         headers: &[(&str, &str)],
-        auth: impl Serialize,
+        auth: impl IntoArgs,
     ) -> Result<Self, TestError> {
         let engine = server.engine();
         let target = format!("{}?EIO=4&transport=polling", engine.options().path);
         let handshake = Handshake::internal(&target, headers);
         let client = engine.open(engine.pick_shard(), Transport::Polling, handshake);
-        let auth = args::encode(&auth).map_err(TestError::Decode)?;
-        let auth = String::from_utf8_lossy(&auth.json).into_owned();
+        let auth = Encoded::new(&auth).map_err(TestError::Decode)?;
+        let auth = String::from_utf8_lossy(&auth.json);
+        let auth = auth.trim_start_matches('[').trim_end_matches(']').to_owned();
         let mut this = Self {
             client,
             namespace: namespace.to_owned(),
@@ -137,7 +137,7 @@ impl TestClient {
     ///
     /// # Errors
     /// When the arguments cannot be serialized.
-    pub async fn emit(&mut self, event: &str, data: impl Serialize) -> Result<(), TestError> {
+    pub async fn emit(&mut self, event: &str, data: impl IntoArgs) -> Result<(), TestError> {
         let event = Event::new(event, &data, usize::MAX).map_err(TestError::Emit)?;
         self.send(&event.packets(&self.namespace, None)).await;
         Ok(())
@@ -150,7 +150,7 @@ impl TestClient {
     pub async fn emit_with_ack<T: DeserializeOwned>(
         &mut self,
         event: &str,
-        data: impl Serialize,
+        data: impl IntoArgs,
     ) -> Result<T, TestError> {
         let event = Event::new(event, &data, usize::MAX).map_err(TestError::Emit)?;
         let id = self.next_ack;
@@ -181,9 +181,9 @@ impl TestClient {
     ///
     /// # Errors
     /// When the arguments cannot be serialized.
-    pub async fn ack(&mut self, received: &Received, data: impl Serialize) -> Result<(), TestError> {
+    pub async fn ack(&mut self, received: &Received, data: impl IntoArgs) -> Result<(), TestError> {
         if let Some(id) = received.ack_id {
-            let encoded = args::encode(&data).map_err(TestError::Decode)?;
+            let encoded = Encoded::new(&data).map_err(TestError::Decode)?;
             self.send(&outgoing::ack(&self.namespace, id, &encoded)).await;
         }
         Ok(())

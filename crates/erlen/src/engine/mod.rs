@@ -15,6 +15,7 @@ mod http;
 pub(crate) mod metrics;
 mod options;
 mod origin;
+mod random;
 mod sessions;
 mod shard;
 mod stream;
@@ -34,6 +35,7 @@ pub(crate) use http::{empty, feed, text};
 pub use metrics::{EngineMetrics, Histogram};
 pub use options::{Allowed, Cookie, Options, Transports};
 pub use origin::Cors;
+pub(crate) use random::random;
 pub use stream::AnyStream;
 
 use metrics::Counter;
@@ -266,14 +268,4 @@ impl<A: Application> Drop for Engine<A> {
             shard.stop();
         }
     }
-}
-
-/// Bytes of the system's random source.
-///
-/// # Panics
-/// When the system has none: nothing that hands out secrets may go on then.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the system's random source answers");
-    bytes
 }
