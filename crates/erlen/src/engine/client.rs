@@ -15,7 +15,7 @@ use erlen_engineio::{
     Session, Sid, Timeout, Transport,
 };
 
-use super::shard::Shard;
+use super::shard::{Shard, Slot};
 use super::{Application, Engine, Handshake};
 
 /// A session of the engine, shared by whoever drives it.
@@ -39,8 +39,8 @@ pub(super) struct Core {
     corked: bool,
     dirty: bool,
     finished: bool,
-    pub(super) connection: Option<usize>,
-    pub(super) probe: Option<usize>,
+    pub(super) connection: Option<Slot>,
+    pub(super) probe: Option<Slot>,
     /// When the session's entry in the shard's timers fires.
     pub(super) armed: Option<Instant>,
     ping_sent: Option<Instant>,
@@ -249,7 +249,7 @@ impl<A: Application> Client<A> {
 
     // The halves of an upgrade, for connection.rs.
 
-    pub(super) fn begin_probe(self: &Arc<Self>, now: Instant, connection: usize) -> Probe {
+    pub(super) fn begin_probe(self: &Arc<Self>, now: Instant, connection: Slot) -> Probe {
         let mut core = self.lock();
         let probe = core.session.begin_probe(now);
         if probe == Probe::Begun {
@@ -392,9 +392,9 @@ impl<A: Application> Client<A> {
 /// What the shard has to do for a client.
 pub(super) struct Work {
     /// Flush this WebSocket.
-    pub(super) connection: Option<usize>,
+    pub(super) connection: Option<Slot>,
     /// Close this probing WebSocket: the session does not wait for it any longer.
-    pub(super) lost_probe: Option<usize>,
+    pub(super) lost_probe: Option<Slot>,
     /// Tell the application, once.
     pub(super) closed: Option<(CloseReason, &'static str)>,
     /// Drop the session from the table.

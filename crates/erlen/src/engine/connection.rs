@@ -1,8 +1,8 @@
 //! A WebSocket on its shard: bytes to frames to packets, and the queue to one write.
 //!
 //! ```text
-//! Probing ── 5 ──▶ Open ── close by either side, or a fault ──▶ Closing ── EOF or deadline ──▶ gone
-//!    └── refused, lost, expired ──────────────────────────────────▲
+//! Probing ── 5 ──▶ Open ── close frame by either side, or a fault ──▶ Closing ── EOF or deadline ──▶ Gone
+//!    └── refused, expired ───────────────────────────────────────────▲    any ── EOF, broken ──────▲
 //! ```
 //!
 //! A small task reads; the shard's driver writes, once a turn, whatever was queued. Nothing else exists for
@@ -21,7 +21,7 @@ use erlen_engineio::frame::{self, Assembler, AssemblerLimits, FrameError, Incomi
 use erlen_engineio::{CloseReason, Message, Packet, Probe, ProbeStep};
 use tokio::time::Sleep;
 
-use super::shard::Local;
+use super::shard::{Local, Slot};
 use super::stream::Stream;
 use super::{Application, Client};
 
@@ -63,6 +63,7 @@ enum Mode {
     Probing,
     Open,
     Closing,
+    Gone,
 }
 
 /// Why reading ends.
@@ -102,6 +103,8 @@ impl<A: Application> Connection<A> {
             waker: RefCell::new(None),
         });
         let slot = local.connections.borrow_mut().insert(Rc::clone(&connection));
+        // A process has fewer descriptors than that.
+        let slot = Slot::try_from(slot).unwrap_or(Slot::MAX);
         local.shard.add_load(1);
         let task = Task { local: Rc::clone(local), connection, slot, closing: None };
         task.begin(role, leftover);
@@ -182,7 +185,9 @@ impl<A: Application> Connection<A> {
 
     /// Sends a close frame behind what is pending, and waits for the peer's.
     fn close(&self, local: &Local<A>, code: Option<u16>) {
-        self.mode.set(Mode::Closing);
+        if self.mode.replace(Mode::Closing) == Mode::Gone {
+            return self.mode.set(Mode::Gone);
+        }
         let (bytes, len) = frame::close_frame(code);
         if !self.outbound.borrow().closing {
             self.write_or_keep(local, &bytes[..len]);
@@ -291,15 +296,7 @@ impl<A: Application> Connection<A> {
     }
 
     fn broken(&self, _: &Local<A>) {
-        match self.mode.replace(Mode::Closing) {
-            Mode::Open => self.client.transport_lost(CloseReason::TransportError, "write failed"),
-            Mode::Probing => self.client.abort_probe(),
-            Mode::Closing => {}
-        }
-        let mut outbound = self.outbound.borrow_mut();
-        outbound.pending = Vec::new();
-        outbound.closing = true;
-        drop(outbound);
+        self.lost(CloseReason::TransportError, "write failed");
         self.wake();
     }
 
@@ -345,7 +342,7 @@ impl<A: Application> Connection<A> {
                 Incoming::Pong | Incoming::Fragment => {}
                 Incoming::Close(code) => return Err(End::Close(code)),
             }
-            if self.mode.get() == Mode::Closing {
+            if self.mode.get().is_over() {
                 return Ok(bytes.len());
             }
         }
@@ -408,17 +405,17 @@ impl<A: Application> Connection<A> {
         match self.mode.get() {
             Mode::Open => self.client.transport_lost(reason, detail),
             Mode::Probing => self.client.abort_probe(),
-            Mode::Closing => return,
+            Mode::Closing | Mode::Gone => return,
         }
         self.close(local, code);
     }
 
     /// The peer is gone without a word.
     fn lost(&self, reason: CloseReason, detail: &'static str) {
-        match self.mode.replace(Mode::Closing) {
+        match self.mode.replace(Mode::Gone) {
             Mode::Open => self.client.transport_lost(reason, detail),
             Mode::Probing => self.client.abort_probe(),
-            Mode::Closing => {}
+            Mode::Closing | Mode::Gone => {}
         }
     }
 }
@@ -436,7 +433,7 @@ pub(super) enum Role {
 struct Task<A: Application> {
     local: Rc<Local<A>>,
     connection: Rc<Connection<A>>,
-    slot: usize,
+    slot: Slot,
     closing: Option<Pin<Box<Sleep>>>,
 }
 
@@ -463,7 +460,7 @@ impl<A: Application> Task<A> {
         connection.flush_if_pending(&self.local);
         let mut buffer = self.local.read_buffer.borrow_mut();
         for _ in 0..READS_A_TURN {
-            if connection.mode.get() == Mode::Closing {
+            if connection.mode.get().is_over() {
                 return Poll::Ready(());
             }
             if connection.mode.get() == Mode::Open {
@@ -529,8 +526,15 @@ impl<A: Application> Connection<A> {
             Mode::Probing => {
                 self.write_pending(local);
             }
-            Mode::Closing => {}
+            Mode::Closing | Mode::Gone => {}
         }
+    }
+}
+
+impl Mode {
+    /// Nothing is read as packets any longer.
+    fn is_over(self) -> bool {
+        matches!(self, Self::Closing | Self::Gone)
     }
 }
 
@@ -544,17 +548,20 @@ impl<A: Application> Future for Task<A> {
             *waker = Some(cx.waker().clone());
         }
         drop(waker);
-        if this.connection.mode.get() != Mode::Closing {
+        if !this.connection.mode.get().is_over() {
             std::task::ready!(this.poll_open(cx));
         }
-        this.poll_closing(cx)
+        match this.connection.mode.get() {
+            Mode::Gone => Poll::Ready(()),
+            _ => this.poll_closing(cx),
+        }
     }
 }
 
 impl<A: Application> Drop for Task<A> {
     fn drop(&mut self) {
         self.connection.lost(CloseReason::TransportClose, "the connection closed");
-        self.local.connections.borrow_mut().try_remove(self.slot);
+        self.local.connections.borrow_mut().try_remove(self.slot as usize);
         self.local.shard.add_load(-1);
     }
 }

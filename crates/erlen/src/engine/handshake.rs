@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use http::header::{self, HeaderName};
 use http::request::Parts;
 
 /// The request that opened a session: target, headers, peer.
 ///
 /// It is kept in one block, since the request itself would pin its read buffer for as long as the
-/// session lives.
+/// session lives. The headers of the WebSocket handshake are left out: they say nothing of the client.
 #[derive(Clone, Debug)]
 pub struct Handshake {
     /// `path?query`, then a line `name: value` for each header, all ended by `\n`.
@@ -21,11 +22,12 @@ pub struct Handshake {
 impl Handshake {
     pub(crate) fn new(parts: &Parts, peer: Option<SocketAddr>, secure: bool) -> Self {
         let target = parts.uri.path_and_query().map_or("/", |t| t.as_str());
-        let size: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 3).sum();
+        let kept = || parts.headers.iter().filter(|(name, _)| !is_of_the_connection(name));
+        let size: usize = kept().map(|(name, value)| name.as_str().len() + value.len() + 3).sum();
         let mut text = String::with_capacity(target.len() + 1 + size);
         text.push_str(target);
         text.push('\n');
-        for (name, value) in &parts.headers {
+        for (name, value) in kept() {
             text.push_str(name.as_str());
             text.push_str(": ");
             text.extend(value.as_bytes().iter().map(|&b| char::from(b)));
@@ -95,6 +97,18 @@ impl Handshake {
     pub fn cross_domain(&self) -> bool {
         self.header("origin").is_some()
     }
+}
+
+/// Whether a header is about the connection alone.
+fn is_of_the_connection(name: &HeaderName) -> bool {
+    const LEFT_OUT: [HeaderName; 5] = [
+        header::CONNECTION,
+        header::UPGRADE,
+        header::SEC_WEBSOCKET_KEY,
+        header::SEC_WEBSOCKET_VERSION,
+        header::SEC_WEBSOCKET_EXTENSIONS,
+    ];
+    LEFT_OUT.contains(name)
 }
 
 /// Percent-decodes; what is no valid escape stays, what is no UTF-8 is replaced.

@@ -69,6 +69,30 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// A hook that allows or refuses a handshake, before the session exists; the text of an `Err` goes to the client.
+    pub fn allow_request<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Handshake) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Allowed> + Send + 'static,
+    {
+        self.allow_request = Some(Arc::new(move |handshake| Box::pin(hook(handshake))));
+        self
+    }
+
+    /// Adds headers to the first answer of each session; the hook also gets the request's headers.
+    pub fn initial_headers(mut self, hook: impl Fn(&mut HeaderMap, &HeaderMap) + Send + Sync + 'static) -> Self {
+        self.initial_headers = Some(Arc::new(hook));
+        self
+    }
+
+    /// Adds headers to every answer of the engine; the hook also gets the request's headers.
+    pub fn headers(mut self, hook: impl Fn(&mut HeaderMap, &HeaderMap) + Send + Sync + 'static) -> Self {
+        self.headers = Some(Arc::new(hook));
+        self
+    }
+}
+
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")

@@ -9,6 +9,7 @@
 //! The driver is one task. It is woken when the inbox was empty, so a broadcast wakes it once, and it
 //! runs behind all tasks that were ready, so everything that they sent goes out in one write a connection.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -34,6 +35,11 @@ const READ_BUFFER: usize = 64 * 1024;
 /// before the deadlines act, since the pongs lie there.
 const STOOD_STILL: Duration = Duration::from_secs(1);
 
+thread_local! {
+    /// On a shard's thread, its [`Local`].
+    static CURRENT: RefCell<Option<Rc<dyn Any>>> = const { RefCell::new(None) };
+}
+
 /// The side of a shard that any thread sees.
 pub(crate) struct Shard<A: Application> {
     inbox: Mutex<Inbox<A>>,
@@ -48,6 +54,9 @@ struct Inbox<A: Application> {
     driver: Option<Waker>,
     stopped: bool,
 }
+
+/// The place of a connection in its shard's table.
+pub(super) type Slot = u32;
 
 /// Work for the shard's thread.
 pub(crate) type Command<A> = Box<dyn FnOnce(&Rc<Local<A>>) + Send>;
@@ -79,6 +88,7 @@ impl<A: Application> Shard<A> {
         std::thread::Builder::new().name(format!("erlen-shard-{index}")).spawn(move || {
             let _ = own.thread.set(std::thread::current().id());
             let local = Rc::new(Local::new(own));
+            CURRENT.set(Some(Rc::clone(&local) as Rc<dyn Any>));
             LocalSet::new()
                 .block_on(&runtime, async { tokio::task::unconstrained(Driver::new(local)).await });
         })?;
@@ -147,8 +157,14 @@ impl<A: Application> Local<A> {
         }
     }
 
-    pub(super) fn connection(&self, slot: usize) -> Option<Rc<Connection<A>>> {
-        self.connections.borrow().get(slot).cloned()
+    /// This thread's side of `shard`, if it is that shard's thread.
+    pub(super) fn current(shard: &Arc<Shard<A>>) -> Option<Rc<Self>> {
+        let local = CURRENT.with_borrow(Clone::clone)?.downcast::<Self>().ok()?;
+        Arc::ptr_eq(&local.shard, shard).then_some(local)
+    }
+
+    pub(super) fn connection(&self, slot: Slot) -> Option<Rc<Connection<A>>> {
+        self.connections.borrow().get(slot as usize).cloned()
     }
 
     /// Does everything that a dirty client needs: write, answer, close, file its deadline.

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::TcpStream as StdTcpStream;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use erlen_engineio::Transport;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
 
 use super::connection::{Connection, Role};
+use super::shard::Local;
 use super::stream::{AnyStream, Stream};
 use super::{Application, Client, Engine, Handshake};
 
@@ -34,7 +36,7 @@ pub(super) enum Purpose<A: Application> {
 }
 
 /// A stream that can travel to another thread.
-pub(crate) enum StreamSource {
+enum StreamSource {
     /// A TCP socket that belongs to no event queue.
     Tcp(StdTcpStream),
     /// A TCP socket that belongs to the event queue of the shard on which it was accepted.
@@ -54,9 +56,12 @@ impl StreamSource {
     }
 
     /// A TCP socket for a shard: as it is when that shard is this thread's, else without its event queue.
-    pub(crate) fn tcp(tcp: TcpStream, same_thread: bool) -> io::Result<Self> {
+    fn tcp(tcp: TcpStream, thread: SameThread) -> io::Result<Self> {
+        if thread == SameThread::Yes {
+            return Ok(Self::Registered(tcp));
+        }
         tcp.set_nodelay(true)?;
-        if same_thread { Ok(Self::Registered(tcp)) } else { Ok(Self::Tcp(tcp.into_std()?)) }
+        Ok(Self::Tcp(tcp.into_std()?))
     }
 }
 
@@ -92,53 +97,60 @@ pub(super) fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
 /// Waits for the stream behind the 101 that is about to be written, and brings it to its shard.
 pub(super) fn start<A: Application>(engine: &Arc<Engine<A>>, on_upgrade: OnUpgrade, purpose: Purpose<A>) {
     let engine = Arc::clone(engine);
+    let shard = match &purpose {
+        Purpose::Open(_) => Arc::clone(engine.pick_shard()),
+        Purpose::Probe(client) => Arc::clone(client.shard()),
+    };
+    if let Some(local) = Local::current(&shard) {
+        tokio::task::spawn_local(async move {
+            if let Some((source, leftover)) = take_stream(on_upgrade, SameThread::Yes).await {
+                adopt(&local, engine, source, &leftover, purpose);
+            }
+        });
+        return;
+    }
     tokio::spawn(async move {
-        let Ok(Ok(upgraded)) = tokio::time::timeout(HANDOVER, on_upgrade).await else {
-            return;
-        };
-        let shard = match &purpose {
-            Purpose::Open(_) => Arc::clone(engine.pick_shard()),
-            Purpose::Probe(client) => Arc::clone(client.shard()),
-        };
-        let Ok((source, leftover)) = take_stream(upgraded, shard.is_current()) else {
-            return;
-        };
-        adopt(&engine, &shard, source, leftover, purpose);
+        if let Some((source, leftover)) = take_stream(on_upgrade, SameThread::No).await {
+            shard.execute(move |local| adopt(local, engine, source, &leftover, purpose));
+        }
     });
 }
 
-/// Makes a stream the transport, or the probe, of a session on `shard`.
-pub(super) fn adopt<A: Application>(
-    engine: &Arc<Engine<A>>,
-    shard: &Arc<super::shard::Shard<A>>,
+/// Makes a stream the transport, or the probe, of a session of this shard.
+fn adopt<A: Application>(
+    local: &Rc<Local<A>>,
+    engine: Arc<Engine<A>>,
     source: StreamSource,
-    leftover: Bytes,
+    leftover: &[u8],
     purpose: Purpose<A>,
 ) {
-    let engine = Arc::clone(engine);
-    shard.execute(move |local| {
-        let Ok(stream) = source.into_stream() else {
-            return;
-        };
-        let (client, role) = match purpose {
-            Purpose::Probe(client) => (client, Role::Probe),
-            Purpose::Open(handshake) => {
-                (engine.open(&local.shard, Transport::WebSocket, handshake), Role::Transport)
-            }
-        };
-        Connection::start(local, client, stream, &leftover, role);
-    });
+    let Ok(stream) = source.into_stream() else {
+        return;
+    };
+    let (client, role) = match purpose {
+        Purpose::Probe(client) => (client, Role::Probe),
+        Purpose::Open(handshake) => (engine.open(&local.shard, Transport::WebSocket, handshake), Role::Transport),
+    };
+    Connection::start(local, client, stream, leftover, role);
+}
+
+/// Whether a stream stays on the thread on which it was accepted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SameThread {
+    Yes,
+    No,
 }
 
 /// The raw stream below an upgraded connection, and what was read beyond the handshake.
-fn take_stream(upgraded: Upgraded, same_thread: bool) -> io::Result<(StreamSource, Bytes)> {
+async fn take_stream(on_upgrade: OnUpgrade, thread: SameThread) -> Option<(StreamSource, Bytes)> {
+    let upgraded = tokio::time::timeout(HANDOVER, on_upgrade).await.ok()?.ok()?;
     let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => return Ok((StreamSource::tcp(parts.io.into_inner(), same_thread)?, parts.read_buf)),
+        Ok(parts) => return Some((StreamSource::tcp(parts.io.into_inner(), thread).ok()?, parts.read_buf)),
         Err(upgraded) => upgraded,
     };
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Ok((StreamSource::tcp(parts.io.into_inner(), same_thread)?, parts.read_buf)),
-        Err(upgraded) => Ok((StreamSource::Boxed(Box::new(TokioIo::new(upgraded))), Bytes::new())),
+        Ok(parts) => Some((StreamSource::tcp(parts.io.into_inner(), thread).ok()?, parts.read_buf)),
+        Err(upgraded) => Some((StreamSource::Boxed(Box::new(TokioIo::new(upgraded))), Bytes::new())),
     }
 }
 

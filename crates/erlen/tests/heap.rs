@@ -1,0 +1,61 @@
+//! What an idle WebSocket connection costs: bytes and blocks of heap, counted.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use erlen::Server;
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+/// A browser's handshake.
+const HEADERS: &str = "Host: 127.0.0.1:5000\r\nConnection: Upgrade\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-US,en;q=0.9,de;q=0.8\r\nCookie: session=eyJ1c2VyIjo0Mn0.aBcDeF.0123456789abcdef0123456789abcdef\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+
+/// Opens a session on a WebSocket and joins the root namespace.
+fn join(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n{HEADERS}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    read_until(&mut stream, b"maxPayload");
+    stream.write_all(b"\x81\x82\0\0\0\040").unwrap();
+    read_until(&mut stream, b"40{\"sid\"");
+    stream
+}
+
+fn read_until(stream: &mut TcpStream, needle: &[u8]) {
+    let mut seen = Vec::new();
+    let mut buffer = [0; 1024];
+    while !seen.windows(needle.len()).any(|window| window == needle) {
+        let n = stream.read(&mut buffer).unwrap();
+        assert_ne!(n, 0, "closed after {:?}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&buffer[..n]);
+    }
+}
+
+#[test]
+fn an_idle_websocket_connection_takes_at_most_two_kibibytes_in_six_blocks() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let io = runtime.block_on(async { Server::builder().shards(1).build() }).unwrap();
+    let bound = runtime.block_on(io.listen("127.0.0.1:0").bind()).unwrap();
+    let address = bound.local_addr();
+    runtime.spawn(std::future::IntoFuture::into_future(bound));
+
+    // A power of two, so that tables that double have just done so at both ends of the measurement.
+    let warm: Vec<_> = (0..256).map(|_| join(address)).collect();
+    let before = dhat::HeapStats::get();
+    let joined: Vec<_> = (0..256).map(|_| join(address)).collect();
+    let after = dhat::HeapStats::get();
+
+    let bytes = (after.curr_bytes - before.curr_bytes) as f64 / joined.len() as f64;
+    let blocks = (after.curr_blocks - before.curr_blocks) as f64 / joined.len() as f64;
+    println!("an idle connection: {bytes:.0} bytes in {blocks:.2} blocks");
+    assert!(bytes <= 2048.0, "{bytes} bytes");
+    assert!(blocks <= 6.5, "{blocks} blocks");
+    drop((warm, joined));
+}
