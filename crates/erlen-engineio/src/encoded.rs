@@ -70,16 +70,19 @@ impl EncodedPacket {
     }
 
     /// The whole WebSocket frame, header first.
+    #[inline]
     pub fn websocket_frame(&self) -> &[u8] {
         &self.buffer
     }
 
     /// The packet without the WebSocket header: type digit and text, or the bare bytes of a binary message.
+    #[inline]
     pub fn body(&self) -> &[u8] {
         &self.buffer[usize::from(self.header)..]
     }
 
     /// Whether this is a binary message.
+    #[inline]
     pub fn is_binary(&self) -> bool {
         self.kind == Kind::Binary
     }

@@ -2,49 +2,70 @@
 //!
 //! It belongs to the session, not to a transport, so an upgrade moves nothing.
 
-use std::collections::VecDeque;
+use smallvec::SmallVec;
 
 use crate::EncodedPacket;
+
+/// How many packets may have left before the place that they took is given back.
+const SLACK: usize = 256;
 
 /// Packets in order, and their bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    first: Option<EncodedPacket>,
-    rest: VecDeque<EncodedPacket>,
+    packets: SmallVec<[Option<EncodedPacket>; 1]>,
+    /// Packets at the front that have left.
+    left: usize,
     bytes: usize,
 }
 
 impl Queue {
+    #[inline]
     pub(crate) fn push(&mut self, packet: EncodedPacket) {
         self.bytes += packet.body().len();
-        match self.first {
-            None => self.first = Some(packet),
-            Some(_) => self.rest.push_back(packet),
-        }
+        self.packets.push(Some(packet));
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<EncodedPacket> {
-        let packet = self.first.take()?;
+        let packet = self.packets.get_mut(self.left)?.take()?;
         self.bytes -= packet.body().len();
-        self.first = self.rest.pop_front();
-        if self.rest.is_empty() {
-            self.rest = VecDeque::new();
+        self.left += 1;
+        if self.left == self.packets.len() {
+            self.reset();
+        } else if self.left > SLACK && self.left > self.packets.len() / 2 {
+            self.packets.drain(..self.left);
+            self.left = 0;
         }
         Some(packet)
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.bytes = 0;
+        self.reset();
     }
 
+    /// Keeps no buffer once it is empty.
+    #[inline]
+    fn reset(&mut self) {
+        self.left = 0;
+        if self.packets.spilled() {
+            self.packets = SmallVec::new();
+        } else {
+            self.packets.clear();
+        }
+    }
+
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.packets.len() == self.left
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        self.packets.len() - self.left
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -67,12 +88,26 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_that_never_drains_does_not_grow() {
+        let mut queue = Queue::default();
+        for _ in 0..10 {
+            queue.push(EncodedPacket::control("4a"));
+        }
+        for _ in 0..100_000 {
+            queue.push(EncodedPacket::control("4a"));
+            assert!(queue.pop().is_some());
+        }
+        assert_eq!((queue.len(), queue.bytes()), (10, 20));
+        assert!(queue.packets.capacity() < 4 * SLACK);
+    }
+
+    #[test]
     fn a_drained_queue_keeps_no_buffer() {
         let mut queue = Queue::default();
         for _ in 0..100 {
             queue.push(EncodedPacket::control("4a"));
         }
         while queue.pop().is_some() {}
-        assert_eq!(queue.rest.capacity(), 0);
+        assert!(!queue.packets.spilled());
     }
 }

@@ -299,6 +299,7 @@ impl Session {
     ///
     /// # Errors
     /// [`SendError::Full`] past the bounds of the [`Config`], [`SendError::Closed`] after the end.
+    #[inline]
     pub fn send(&mut self, packet: EncodedPacket) -> Result<(), SendError> {
         if self.is_closed() {
             return Err(SendError::Closed);
@@ -313,6 +314,7 @@ impl Session {
     }
 
     /// The next packet for the session's WebSocket; none while the session polls, or has ended polling.
+    #[inline]
     pub fn poll_transmit(&mut self) -> Option<EncodedPacket> {
         if self.is_on(Transport::Polling) {
             return None;
@@ -351,7 +353,6 @@ impl Session {
                 self.queue.clear();
             }
         }
-        self.stalled_until = None;
         self.state = State::Closed { reason, detail, last, linger };
     }
 
@@ -414,6 +415,7 @@ impl Session {
     }
 
     /// The transport that carries messages now. A closed session has the one that it would have again: none is open.
+    #[inline]
     pub fn transport(&self) -> Transport {
         match self.state {
             State::WebSocket => Transport::WebSocket,
@@ -422,6 +424,7 @@ impl Session {
     }
 
     /// Why the session ended, and the finer cause.
+    #[inline]
     pub fn close_reason(&self) -> Option<(CloseReason, &'static str)> {
         match self.state {
             State::Closed { reason, detail, .. } => Some((reason, detail)),
@@ -430,16 +433,19 @@ impl Session {
     }
 
     /// Whether the session has ended.
+    #[inline]
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
     }
 
     /// Whether a closed session still has packets for one more GET.
+    #[inline]
     pub fn lingers(&self) -> bool {
         matches!(self.state, State::Closed { linger: Some(_), .. })
     }
 
     /// Whether a WebSocket is probing.
+    #[inline]
     pub fn is_probing(&self) -> bool {
         matches!(self.state, State::Probing { .. })
     }
@@ -450,12 +456,14 @@ impl Session {
     }
 
     /// Whether there is something to transmit: packets for the WebSocket, or the answer of a parked GET.
+    #[inline]
     pub fn has_output(&self) -> bool {
         let frames = self.is_on(Transport::WebSocket) && !self.queue.is_empty();
         frames || (self.parked_get && self.has_payload())
     }
 
     /// Whether a packet sent now would go out at once; a volatile one is dropped otherwise.
+    #[inline]
     pub fn is_writable(&self) -> bool {
         match self.state {
             State::WebSocket => self.stalled_until.is_none(),
@@ -469,6 +477,7 @@ impl Session {
         (self.queue.len(), self.queue.bytes())
     }
 
+    #[inline]
     fn has_payload(&self) -> bool {
         self.answers_noop() || !self.queue.is_empty()
     }
@@ -482,6 +491,7 @@ impl Session {
     }
 
     /// During a probe that was answered, and after the upgrade, a GET gets `6` and the queue stays.
+    #[inline]
     fn answers_noop(&self) -> bool {
         matches!(self.state, State::Probing { answered: true, .. }) || self.is_on(Transport::WebSocket)
     }

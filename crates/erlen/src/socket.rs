@@ -49,6 +49,8 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) closed: bool,
+    /// Events are dispatched: the CONNECT was granted, and the server has not disconnected the socket.
+    pub(crate) dispatching: bool,
     pub(crate) inbox: Inbox,
     /// The rooms that the socket is in; after its end, those that it was in, until its handlers have run.
     pub(crate) rooms: Vec<Room>,
@@ -336,8 +338,9 @@ impl Socket {
 
     /// The CONNECT was granted. False if the socket has left meanwhile.
     pub(crate) fn set_connected(&self) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
         if !state.closed {
+            state.dispatching = true;
             self.0.connected.store(true, Ordering::Release);
         }
         !state.closed
@@ -356,6 +359,7 @@ impl Socket {
             if std::mem::replace(&mut state.closed, true) {
                 return;
             }
+            state.dispatching &= reason != DisconnectReason::SERVER;
             let acks = state.extras.as_mut().map(|extras| std::mem::take(&mut extras.acks));
             (acks.unwrap_or_default(), self.0.connected.swap(false, Ordering::AcqRel))
         };

@@ -46,6 +46,8 @@ pub struct TestClient {
     events: VecDeque<Received>,
     acks: HashMap<u64, RawArgs>,
     next_ack: u64,
+    /// The socket, or its session, has ended; what was received before can still be read.
+    ended: bool,
 }
 
 /// An event that a client has received.
@@ -122,6 +124,7 @@ impl TestClient {
             events: VecDeque::new(),
             acks: HashMap::new(),
             next_ack: 0,
+            ended: false,
         };
         let connect = EncodedPacket::text_message(|buffer| encode_connect(buffer, namespace, &auth));
         this.send(&[connect]).await;
@@ -217,7 +220,7 @@ impl TestClient {
 
     /// One GET: events and acks are put away; the answer to a CONNECT is returned.
     async fn receive_packets(&mut self) -> Result<Option<SocketId>, TestError> {
-        if self.client.begin_get(Instant::now()) != Get::Parked {
+        if self.ended || self.client.begin_get(Instant::now()) != Get::Parked {
             return Err(TestError::Disconnected);
         }
         let polled = tokio::time::timeout(PATIENCE, poll_fn(|cx| self.client.poll_payload(cx))).await;
@@ -237,7 +240,7 @@ impl TestClient {
                     joined = self.handle(packet)?.or(joined);
                 }
                 Ok(PayloadPacket::Text(Packet::Ping(_))) => self.send(&[EncodedPacket::control("3")]).await,
-                Ok(PayloadPacket::Text(Packet::Close)) => return Err(TestError::Disconnected),
+                Ok(PayloadPacket::Text(Packet::Close)) => self.ended = true,
                 _ => {}
             }
         }
@@ -274,7 +277,10 @@ impl TestClient {
                 self.acks.insert(id, RawArgs::ack(args));
                 Ok(None)
             }
-            PacketData::Disconnect => Err(TestError::Disconnected),
+            PacketData::Disconnect => {
+                self.ended = true;
+                Ok(None)
+            }
         }
     }
 }

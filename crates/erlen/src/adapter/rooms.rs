@@ -139,8 +139,9 @@ impl LocalRooms {
     /// it must be short, and must not come back here.
     pub(crate) fn for_each(&self, target: &Target, mut f: impl FnMut(&Socket)) {
         let tables = self.read();
+        let all = target.except.is_empty();
         let mut visit = |socket: &Socket| {
-            if socket.is_connected() && !tables.excepts(target, socket) {
+            if socket.is_connected() && (all || !tables.excepts(target, socket)) {
                 f(socket);
             }
         };

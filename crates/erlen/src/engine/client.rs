@@ -107,20 +107,19 @@ impl<A: Application> Client<A> {
             self.shard.metrics.volatile_dropped.add(1);
             return Ok(());
         }
-        let mut result = Ok(());
         for packet in packets {
-            result = core.session.send(packet.clone());
-            if result == Err(SendError::Full) {
-                core.session.close(Instant::now(), CloseReason::SlowConsumer, "outbound queue full");
-            }
-            if result.is_err() {
-                break;
+            match core.session.send(packet.clone()) {
+                Ok(()) => {}
+                Err(SendError::Closed) => return Err(SendError::Closed),
+                Err(SendError::Full) => {
+                    core.session.close(Instant::now(), CloseReason::SlowConsumer, "outbound queue full");
+                    self.mark_dirty(core);
+                    return Err(SendError::Full);
+                }
             }
         }
-        if result != Err(SendError::Closed) {
-            self.mark_dirty(core);
-        }
-        result
+        self.mark_dirty(core);
+        Ok(())
     }
 
     /// Ends the session. What was sent before reaches the client if the close is the server's own.
@@ -140,7 +139,9 @@ impl<A: Application> Client<A> {
             metrics.ping_round_trips.record(now.saturating_duration_since(sent));
         }
         let input = core.session.handle_packet(now, packet);
-        if core.session.is_closed() {
+        // The next ping may be due before the deadline of the pong that has come.
+        let nearer = pong && core.session.poll_timeout() < core.armed;
+        if nearer || core.session.is_closed() {
             self.mark_dirty(core);
             return;
         }
@@ -337,6 +338,7 @@ impl<A: Application> Client<A> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     fn mark_dirty(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
         if !std::mem::replace(&mut core.dirty, true) {
             drop(core);
