@@ -1,2 +1,35 @@
-//! See the README.
-fn main() {}
+//! The project's own commands: `cargo xtask check`, `test`, `bench`, `screenshots`.
+//!
+//! `check` is what one runs while working; `test` is every test there is, and installs what a fresh machine lacks.
+//! Exit codes: 0 all passed, 1 something failed, 2 something could not be installed or the call was wrong.
+
+mod check;
+mod parts;
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask check                    fmt, clippy, docs, the dependency rule, the fast tests
+cargo xtask test [--without PART]…   every test; PART: check, fuzz, clients, python, page
+cargo xtask bench [ARGUMENT]…        the five-events server beside the floor (see bench/)
+cargo xtask screenshots              the README's pictures of Erlen Live";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first() {
+        Some((verb, rest)) if verb == "check" && rest.is_empty() => check::all(),
+        Some((verb, rest)) if verb == "test" => parts::test(rest),
+        Some((verb, rest)) if verb == "bench" => parts::bench(rest),
+        Some((verb, rest)) if verb == "screenshots" && rest.is_empty() => parts::screenshots(),
+        _ => Err(run::Failure::usage(USAGE)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}", failure.sentence);
+            ExitCode::from(failure.code)
+        }
+    }
+}

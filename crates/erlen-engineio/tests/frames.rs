@@ -1,6 +1,8 @@
 //! WebSocket frames by the rules of RFC 6455: what is read, what is refused and with which close
 //! code, and how early.
 
+#![allow(clippy::disallowed_methods, reason = "a test has to start its time somewhere")]
+
 use std::{
     borrow::Cow,
     time::{Duration, Instant},

@@ -1,6 +1,8 @@
 //! Properties of the decoders: nothing panics, nothing depends on how the stream was cut, and
 //! every frame means to tungstenite what it means here, in both directions.
 
+#![allow(clippy::disallowed_methods, reason = "a test has to start its time somewhere")]
+
 use std::{
     collections::VecDeque,
     io::{self, Read, Write},

@@ -4,6 +4,8 @@
 //! The model below is a client that may do anything and an application that numbers its messages. The
 //! dialogues with their exact answers are in `transcript.rs`.
 
+#![allow(clippy::disallowed_methods, reason = "a test has to start its time somewhere")]
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -26,6 +26,8 @@
 //! In `upgrade_table.txt`, `state` is followed by the inputs that lead there, and every row is an input
 //! in that state, alone: `| input => output ; output [state behind it]`.
 
+#![allow(clippy::disallowed_methods, reason = "a test has to start its time somewhere")]
+
 use std::{
     fmt::Write as _,
     sync::Arc,

@@ -2,6 +2,8 @@
 //!
 //! One test alone in its process, since the profiler counts for all threads.
 
+#![allow(clippy::disallowed_methods, reason = "a test has to start its time somewhere")]
+
 use std::{hint::black_box, time::Instant};
 
 use erlen_socketio::{Decoder, DecoderConfig, PacketData, PacketKind, encode_event_name, encode_header};

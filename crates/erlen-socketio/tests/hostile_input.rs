@@ -1,6 +1,8 @@
 //! What the decoder does with Socket.IO packets that no honest client sends, line by line of the
 //! contract on hostile input (S01 to S22), as far as the decoder decides.
 
+#![allow(clippy::disallowed_methods, reason = "a test has to start its time somewhere")]
+
 use std::time::{Duration, Instant};
 
 use erlen_socketio::{

@@ -1,6 +1,8 @@
 //! What holds for every packet: it survives the wire, and no input makes the decoder panic or
 //! remember what it should not.
 
+#![allow(clippy::disallowed_methods, reason = "a test has to start its time somewhere")]
+
 use std::time::Instant;
 
 use erlen_socketio::{

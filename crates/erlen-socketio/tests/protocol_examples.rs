@@ -2,6 +2,8 @@
 //!
 //! Spec: Socket.IO protocol, "Packet encoding".
 
+#![allow(clippy::disallowed_methods, reason = "a test has to start its time somewhere")]
+
 use std::time::Instant;
 
 use erlen_socketio::{

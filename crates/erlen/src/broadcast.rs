@@ -9,9 +9,9 @@ use erlen_socketio::SocketId;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
-use crate::args::IntoArgs;
 use crate::ack::{self, AnswersFuture, Collector};
 use crate::adapter::{Broadcast, RemoteSocket};
+use crate::args::IntoArgs;
 use crate::engine::Delivery;
 use crate::error::EmitError;
 use crate::namespace::Namespace;

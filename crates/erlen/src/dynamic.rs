@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-
 use crate::args::IntoArgs;
 use crate::connection::SocketIo;
 use crate::engine::Engine;
 use crate::error::EmitError;
-use crate::outgoing::Event;
 use crate::namespace::{HandlerSet, Namespace, registering};
+use crate::outgoing::Event;
 
 /// Decides whether a namespace may be: its name, and the JSON text of the client's auth.
 pub(crate) type Rule = Box<dyn Fn(&str, Option<&str>) -> bool + Send + Sync>;

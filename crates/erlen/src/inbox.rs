@@ -130,6 +130,7 @@ impl Socket {
     fn start(&self, work: Work) -> Option<BoxFuture<()>> {
         let _entered = self.runtime().enter();
         match work {
+            Work::Event { .. } if !self.lock().dispatching => None,
             Work::Event { args, id, arrived } => self.start_event(args, id, arrived),
             Work::Connect => self.poll_in_place(Box::pin(self.clone().connect())),
             Work::Disconnect(reason) => self.poll_in_place(Box::pin(self.clone().disconnected(reason))),
@@ -203,7 +204,7 @@ impl Socket {
         for handler in &handlers.connect {
             if let Err(error) = self.call(handler, None, None, None).await {
                 self.report(Some(error), "connect");
-                self.disconnect();
+                return self.disconnect();
             }
         }
     }

@@ -14,9 +14,9 @@ use erlen_socketio::SocketId;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-use crate::args::IntoArgs;
 use crate::ack::{AckSink, AnswersFuture, Collector, Slot};
 use crate::adapter::{Adapter, AdapterFactory, Broadcast, LocalRooms, RemoteSocket, RoomEvent, SocketInfo};
+use crate::args::IntoArgs;
 use crate::broadcast::{BroadcastOperator, Disconnect, Rooms, Target};
 use crate::engine::Delivery;
 use crate::error::{EmitError, Error};

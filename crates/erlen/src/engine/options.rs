@@ -81,7 +81,10 @@ impl Options {
     }
 
     /// Adds headers to the first answer of each session; the hook also gets the request's headers.
-    pub fn initial_headers(mut self, hook: impl Fn(&mut HeaderMap, &HeaderMap) + Send + Sync + 'static) -> Self {
+    pub fn initial_headers(
+        mut self,
+        hook: impl Fn(&mut HeaderMap, &HeaderMap) + Send + Sync + 'static,
+    ) -> Self {
         self.initial_headers = Some(Arc::new(hook));
         self
     }

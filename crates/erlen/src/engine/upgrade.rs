@@ -129,7 +129,9 @@ fn adopt<A: Application>(
     };
     let (client, role) = match purpose {
         Purpose::Probe(client) => (client, Role::Probe),
-        Purpose::Open(handshake) => (engine.open(&local.shard, Transport::WebSocket, handshake), Role::Transport),
+        Purpose::Open(handshake) => {
+            (engine.open(&local.shard, Transport::WebSocket, handshake), Role::Transport)
+        }
     };
     Connection::start(local, client, stream, leftover, role);
 }

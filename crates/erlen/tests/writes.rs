@@ -1,0 +1,91 @@
+//! How many write calls a burst costs: one a connection and turn, however many packets wait.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use erlen::{Data, Server, Socket};
+
+const CLIENTS: u64 = 20;
+const BURST: u64 = 32;
+
+fn join(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let head = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    read_until(&mut stream, "maxPayload", 1);
+    stream.write_all(&masked("40")).unwrap();
+    read_until(&mut stream, "40{\"sid\"", 1);
+    stream
+}
+
+/// A client's text frame of up to 125 bytes, masked with zeros.
+fn masked(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
+    frame.extend_from_slice(text.as_bytes());
+    frame
+}
+
+/// Reads until `needle` has come so many times.
+fn read_until(stream: &mut TcpStream, needle: &str, times: usize) {
+    let mut seen = String::new();
+    let mut buffer = [0; 65536];
+    while seen.matches(needle).count() < times {
+        let n = stream.read(&mut buffer).unwrap();
+        assert_ne!(n, 0, "closed after {seen:?}");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..n]));
+    }
+}
+
+fn start() -> (Server, SocketAddr, tokio::runtime::Runtime) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let io = runtime.block_on(async { Server::builder().shards(1).build() }).unwrap();
+    io.on("bcast", |socket: Socket, Data(n): Data<u64>| {
+        socket.namespace().emit("bcast", n).map_err(erlen::Error::from)
+    });
+    io.on("echo", |socket: Socket, Data(n): Data<u64>| socket.emit("echo", n).map_err(erlen::Error::from));
+    let bound = runtime.block_on(io.listen("127.0.0.1:0").bind()).unwrap();
+    let address = bound.local_addr();
+    runtime.spawn(std::future::IntoFuture::into_future(bound));
+    (io, address, runtime)
+}
+
+/// The writes since `before`, once as many packets have been written.
+fn writes_for(io: &Server, before: &erlen::engine::EngineMetrics, packets: u64) -> u64 {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let now = io.metrics();
+        if now.packets_out - before.packets_out >= packets {
+            return now.writes - before.writes;
+        }
+        assert!(Instant::now() < deadline, "{} packets of {packets}", now.packets_out - before.packets_out);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_burst_of_broadcasts_is_one_write_a_connection() {
+    let (io, address, _runtime) = start();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| join(address)).collect();
+    let before = io.metrics();
+    let burst: Vec<u8> = (0..BURST).flat_map(|n| masked(&format!("42[\"bcast\",{n}]"))).collect();
+    clients[0].write_all(&burst).unwrap();
+    for client in &mut clients {
+        read_until(client, "42[\"bcast\",", BURST as usize);
+    }
+    assert_eq!(writes_for(&io, &before, CLIENTS * BURST), CLIENTS);
+}
+
+#[test]
+fn lone_echoes_are_one_write_each() {
+    let (io, address, _runtime) = start();
+    let mut client = join(address);
+    let before = io.metrics();
+    for n in 0..50 {
+        client.write_all(&masked(&format!("42[\"echo\",{n}]"))).unwrap();
+        read_until(&mut client, "42[\"echo\",", 1);
+    }
+    assert_eq!(writes_for(&io, &before, 50), 50);
+}

@@ -1,0 +1,100 @@
+//! What the tests need beyond cargo: found, or installed by the system's packages, or named in one line.
+
+use std::path::{Path, PathBuf};
+
+use crate::run::{Failure, command, output, root, step};
+
+/// Whether a program answers.
+fn has(program: &str) -> bool {
+    output(command(program, &["--version"])).is_some()
+}
+
+/// Installs packages of Debian's kind, if this is such a system and we may.
+fn apt_install(what: &str, packages: &[&str]) -> Result<(), Failure> {
+    let missing = || {
+        Failure::missing(format!(
+            "{what} is missing; install it ({}), or leave the part out",
+            packages.join(" ")
+        ))
+    };
+    if !has("apt-get") || output(command("id", &["-u"])).is_none_or(|id| id.trim() != "0") {
+        return Err(missing());
+    }
+    eprintln!("   installing {what} by apt-get");
+    output(command("apt-get", &["update"])).ok_or_else(missing)?;
+    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    arguments.extend(packages);
+    let mut install = command("apt-get", &arguments);
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    output(install).map(drop).ok_or_else(missing)
+}
+
+/// Node.js and npm.
+pub(crate) fn node() -> Result<(), Failure> {
+    if has("node") && has("npm") {
+        return Ok(());
+    }
+    apt_install("Node.js with npm", &["nodejs", "npm"])
+}
+
+/// The packages of a folder's lock file.
+pub(crate) fn npm_ci(folder: &Path) -> Result<(), Failure> {
+    let mut install = command("npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]);
+    install.current_dir(folder);
+    step("npm ci", install)
+}
+
+/// A Python of a virtual environment with a requirements file installed.
+pub(crate) fn python(requirements: &Path) -> Result<PathBuf, Failure> {
+    if !has("python3") {
+        apt_install("Python", &["python3", "python3-venv"])?;
+    }
+    let venv = crate::run::target_dir().join("venv");
+    let python = venv.join("bin/python");
+    if !python.exists() {
+        let create = || command("python3", &["-m", "venv", &venv.to_string_lossy()]);
+        if output(create()).is_none() {
+            apt_install("Python's venv", &["python3-venv"])?;
+            step("python venv", create())?;
+        }
+    }
+    let list = requirements.to_string_lossy();
+    let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &list];
+    step("pip install", command(&python, &arguments))?;
+    Ok(python)
+}
+
+/// A Chromium, by the variable `CHROMIUM`, on the path, or from the system's packages.
+pub(crate) fn chromium() -> Result<String, Failure> {
+    if let Ok(path) = std::env::var("CHROMIUM") {
+        return Ok(path);
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let find = || {
+        let which = |name: &&str| output(command("which", &[name])).map(|path| path.trim().to_owned());
+        names.iter().find_map(which)
+    };
+    if let Some(path) = find() {
+        return Ok(path);
+    }
+    apt_install("Chromium", &["chromium"])?;
+    find().ok_or_else(|| {
+        Failure::missing("Chromium is missing after its installation; set CHROMIUM to its path")
+    })
+}
+
+/// cargo-fuzz.
+pub(crate) fn cargo_fuzz() -> Result<(), Failure> {
+    if output(crate::run::cargo(&["fuzz", "--version"])).is_some() {
+        return Ok(());
+    }
+    if !has("c++") {
+        apt_install("a C++ compiler, which libFuzzer needs", &["g++"])?;
+    }
+    step("install cargo-fuzz", crate::run::cargo(&["install", "cargo-fuzz", "--locked", "--quiet"]))
+}
+
+/// A folder of the workspace.
+pub(crate) fn folder(path: &str) -> PathBuf {
+    root().join(path)
+}
