@@ -62,7 +62,10 @@ async fn h08_a_session_is_opened_by_get_alone() {
         ask(house.addr, method, "/socket.io/?EIO=4&transport=polling", "", "").await.is_refusal(2);
     }
     let mut http = Http::connect(house.addr).await;
-    http.raw("HEAD /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    http.raw(
+        "HEAD /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     let bytes = String::from_utf8(http.end().await).unwrap();
     assert!(bytes.starts_with("HTTP/1.1 400 ") && bytes.ends_with("\r\n\r\n"), "{bytes}");
     house.is_empty().await;
@@ -128,7 +131,8 @@ async fn h12_too_large_a_head_is_refused() {
 async fn h13_h14_h15_odd_targets_open_a_session_or_nothing() {
     let house = House::open().await;
     assert_eq!(open(&house, "?EIO=4&transport=polling&x=%E0%A4%A").await.status, 200);
-    for path in ["/socket.io/../../etc/passwd", "/socket.io/\\..//", "//socket.io/", "http://evil/socket.io/"] {
+    for path in ["/socket.io/../../etc/passwd", "/socket.io/\\..//", "//socket.io/", "http://evil/socket.io/"]
+    {
         let answer = ask(house.addr, "GET", &format!("{path}?EIO=4&transport=polling"), "", "").await;
         assert!(matches!(answer.status, 200 | 400 | 404), "{path}: {answer:?}");
         assert_eq!(answer.header("location"), None);
@@ -146,7 +150,9 @@ async fn h16_the_path_without_its_slash_is_not_the_engines() {
 #[tokio::test]
 async fn h17_another_origin_is_refused_on_every_transport() {
     let house = House::open().await;
-    for origin in ["https://evil.example", "null", "http://localhost:1", "http://localhost.evil.example", "localhost"] {
+    for origin in
+        ["https://evil.example", "null", "http://localhost:1", "http://localhost.evil.example", "localhost"]
+    {
         let header = format!("Origin: {origin}\r\n");
         let polling = ask(house.addr, "GET", "/socket.io/?EIO=4&transport=polling", &header, "").await;
         polling.is_refusal(4);
@@ -155,7 +161,8 @@ async fn h17_another_origin_is_refused_on_every_transport() {
         assert!(matches!(ws.status, 400 | 403), "{ws:?}");
         assert_eq!(ws.body, "Forbidden");
     }
-    let answer = ask(house.addr, "GET", "/socket.io/?EIO=4&transport=polling", "Origin: http://a\x01b\r\n", "").await;
+    let answer =
+        ask(house.addr, "GET", "/socket.io/?EIO=4&transport=polling", "Origin: http://a\x01b\r\n", "").await;
     assert_eq!(answer.status, 400);
     for own in ["http://localhost", "ws://localhost", "http://LOCALHOST:80"] {
         let header = format!("Origin: {own}\r\n");
@@ -183,7 +190,10 @@ async fn h18_h19_cors_lets_in_whom_it_names_and_refuses_the_rest() {
     assert_eq!(evil.header("vary"), Some("Origin"));
     assert_ne!(evil.header("access-control-allow-origin"), Some("https://evil.example"));
     let good = ask(house.addr, "GET", target, "Origin: https://good.example\r\n", "").await;
-    assert_eq!((good.status, good.header("access-control-allow-origin")), (200, Some("https://good.example")));
+    assert_eq!(
+        (good.status, good.header("access-control-allow-origin")),
+        (200, Some("https://good.example"))
+    );
     let preflight = "Origin: https://good.example\r\nAccess-Control-Request-Method: PUT\r\n\
                      Access-Control-Request-Headers: x-token\r\n";
     let answer = ask(house.addr, "OPTIONS", target, preflight, "").await;
@@ -281,7 +291,8 @@ async fn a_request_that_two_readers_would_cut_differently_is_refused() {
         "Transfer-Encoding: chunked, identity\r\n".to_owned(),
     ];
     for framing in framings {
-        let request = format!("POST {} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n3{smuggled}", poll.target());
+        let request =
+            format!("POST {} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n3{smuggled}", poll.target());
         let mut http = Http::connect(house.addr).await;
         http.raw(request).await;
         assert_eq!(http.answer().await.status, 400, "{framing}");

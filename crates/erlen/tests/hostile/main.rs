@@ -4,17 +4,11 @@
 //! WebSocket frames by hand (support.rs), so that nothing between them and the server mends what is broken.
 //! Spec: Engine.IO protocol v4, Socket.IO protocol v5, RFC 9112, RFC 6455.
 
-//M mod deadlines;
 mod engine_packets;
-//M mod faults;
 mod frames;
 mod handshake;
-//M mod leaks;
-//M mod limits;
 mod polling_get;
 mod polling_post;
-//M mod reasons;
-//M mod reports;
 mod socket_packets;
 mod support;
 mod upgrade;

@@ -71,7 +71,9 @@ async fn p06_p07_binary_that_nothing_announced_or_that_is_no_base64_ends_the_ses
 async fn p07_base64_is_taken_padded_unpadded_and_url_safe() {
     let mut house = House::open().await;
     let poll = Poll::join(house.addr).await;
-    house.io.on("length", |erlen::Attachments(all): erlen::Attachments| all.iter().map(|a| a.len()).sum::<usize>());
+    house.io.on("length", |erlen::Attachments(all): erlen::Attachments| {
+        all.iter().map(|a| a.len()).sum::<usize>()
+    });
     for (id, (base64, length)) in [("AQI=", 2), ("AQI", 2), ("-_-_", 3), ("", 0)].iter().enumerate() {
         poll.post(format!("451-{id}[\"length\",{{\"_placeholder\":true,\"num\":0}}]\x1eb{base64}")).await;
         assert_eq!(poll.get().await.body, format!("43{id}[{length}]"));
@@ -105,7 +107,8 @@ async fn p10_a_body_over_the_limit_is_refused_and_the_session_lives() {
     let answer = poll.post(format!("{fits} ")).await;
     assert_eq!((answer.status, &*answer.body), (413, ""));
     let mut http = Http::connect(house.addr).await;
-    let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", poll.target());
+    let head =
+        format!("POST {} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", poll.target());
     http.raw(head).await;
     for _ in 0..32 {
         http.raw(format!("10000\r\n{}\r\n", "x".repeat(0x10000))).await;
@@ -119,7 +122,8 @@ async fn p11_a_length_over_the_limit_is_refused_before_any_byte_of_the_body() {
     let house = House::open().await;
     let poll = Poll::join(house.addr).await;
     let mut http = Http::connect(house.addr).await;
-    http.raw(format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000000\r\n\r\n", poll.target())).await;
+    http.raw(format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000000\r\n\r\n", poll.target()))
+        .await;
     assert_eq!(http.answer().await.status, 413);
     poll.lives().await;
 }
@@ -161,7 +165,8 @@ async fn p15_a_body_that_comes_byte_by_byte_is_delivered() {
     let poll = Poll::join(house.addr).await;
     let body = r#"42["a","slow"]"#;
     let mut http = Http::connect(house.addr).await;
-    let head = format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", poll.target(), body.len());
+    let head =
+        format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", poll.target(), body.len());
     for byte in head.bytes().chain(body.bytes()) {
         http.raw([byte]).await;
         tokio::task::yield_now().await;
@@ -176,7 +181,8 @@ async fn p16_half_a_body_ends_the_session() {
         let mut house = House::open().await;
         let poll = Poll::join(house.addr).await;
         let mut http = Http::connect(house.addr).await;
-        http.raw(format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n42[\"a\"", poll.target())).await;
+        http.raw(format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n42[\"a\"", poll.target()))
+            .await;
         house.has_read().await;
         if reset {
             http.reset();

@@ -81,18 +81,50 @@ async fn s02_an_event_behind_its_connect_waits_until_the_connect_is_granted() {
 #[tokio::test]
 async fn s02_an_event_behind_a_connect_that_is_refused_is_never_dispatched() {
     let mut house = House::open().await;
-    house.io.middleware(async || {
-        tokio::task::yield_now().await;
-        Err::<(), _>(erlen::Error::refuse("no").with_data(7))
+    let (open, gate) = tokio::sync::watch::channel(false);
+    house.io.middleware(move || {
+        let mut gate = gate.clone();
+        async move {
+            drop(gate.wait_for(|open| *open).await);
+            Err::<(), _>(erlen::Error::refuse("no").with_data(7))
+        }
     });
     let mut ws = Ws::open(house.addr).await;
     ws.raw([frame(0x81, "40"), frame(0x81, r#"42["a",1]"#)].concat()).await;
+    house.has_read().await;
+    open.send(true).unwrap();
     assert_eq!(sorted(&ws.packet().await[2..]), sorted(r#"{"message":"no","data":7}"#));
     ws.text(r#"42["a",2]"#).await;
     ws.closes().await;
     drop(ws);
     house.is_empty().await;
     assert_eq!(house.rest(), []);
+}
+
+#[tokio::test]
+async fn events_behind_a_disconnect_by_the_server_are_never_dispatched() {
+    let mut house = House::open().await;
+    house.io.on("kick", async |socket: erlen::Socket| {
+        tokio::task::yield_now().await;
+        socket.disconnect();
+    });
+    let mut ws = Ws::join(house.addr).await;
+    ws.raw([frame(0x81, r#"42["kick"]"#), frame(0x81, r#"42["a"]"#)].concat()).await;
+    assert_eq!(ws.packet().await, "41");
+    assert_eq!(house.event().await, r#"["kick"]"#);
+    assert!(matches!(house.next().await, Seen::Disconnect(..)));
+    assert_eq!(house.rest(), []);
+}
+
+#[tokio::test]
+async fn events_behind_which_the_client_leaves_are_dispatched() {
+    let mut house = House::open().await;
+    house.io.on("wait", async || tokio::task::yield_now().await);
+    let mut ws = Ws::join(house.addr).await;
+    ws.raw([frame(0x81, r#"42["wait"]"#), frame(0x81, r#"42["a"]"#), frame(0x81, "41")].concat()).await;
+    assert_eq!(house.event().await, r#"["wait"]"#);
+    assert_eq!(house.event().await, r#"["a"]"#);
+    assert_eq!(house.reason().await, "client namespace disconnect");
 }
 
 fn sorted(json: &str) -> serde_json::Value {
@@ -128,9 +160,33 @@ async fn s05_s06_s07_a_connect_that_cannot_be_read_closes() {
 #[tokio::test]
 async fn s10_s11_what_is_no_event_closes() {
     let packets = [
-        "42", "42{}", "42[]", "42[null]", "42[{}]", "42[true]", "42[[]]", "42[\"a\"", "42[\"a\"]x", "42[NaN]",
-        "42[\"a\",NaN]", "42[\"a\",Infinity]", "42[\"a\",]", "42[\"a\" 1]", "42[\"a\",01]", "42[\"a\",\"\t\"]",
-        "42[\"a\",'b']", "42[\"\\x\"]", "42\"a\"", "4", "47", "48[]", "4x", "45[\"a\"]", "43", "431", "431{}",
+        "42",
+        "42{}",
+        "42[]",
+        "42[null]",
+        "42[{}]",
+        "42[true]",
+        "42[[]]",
+        "42[\"a\"",
+        "42[\"a\"]x",
+        "42[NaN]",
+        "42[\"a\",NaN]",
+        "42[\"a\",Infinity]",
+        "42[\"a\",]",
+        "42[\"a\" 1]",
+        "42[\"a\",01]",
+        "42[\"a\",\"\t\"]",
+        "42[\"a\",'b']",
+        "42[\"\\x\"]",
+        "42\"a\"",
+        "4",
+        "47",
+        "48[]",
+        "4x",
+        "45[\"a\"]",
+        "43",
+        "431",
+        "431{}",
     ];
     for packet in packets {
         assert_eq!(cut(&[text(packet)]).await, "parse error", "{packet}");
@@ -142,7 +198,12 @@ async fn s12_s13_ordinary_names_are_events_and_reserved_ones_close() {
     let mut house = House::open().await;
     let mut ws = Ws::join(house.addr).await;
     let ordinary = [
-        "[1,2]", r#"["error"]"#, r#"["message"]"#, r#"["__proto__"]"#, r#"["constructor"]"#, r#"[""]"#,
+        "[1,2]",
+        r#"["error"]"#,
+        r#"["message"]"#,
+        r#"["__proto__"]"#,
+        r#"["constructor"]"#,
+        r#"[""]"#,
         r#"["é\u0000"]"#,
     ];
     for event in ordinary {
@@ -159,7 +220,14 @@ async fn s12_s13_ordinary_names_are_events_and_reserved_ones_close() {
 async fn s14_numbers_and_keys_go_through_exactly() {
     let house = House::open().await;
     let mut ws = Ws::join(house.addr).await;
-    for value in ["18446744073709551615", "-9223372036854775808", "-0", "1.50", r#"{"a":1,"a":2}"#, r#"{"__proto__":{}}"#] {
+    for value in [
+        "18446744073709551615",
+        "-9223372036854775808",
+        "-0",
+        "1.50",
+        r#"{"a":1,"a":2}"#,
+        r#"{"__proto__":{}}"#,
+    ] {
         ws.text(&format!(r#"42["echo",{value}]"#)).await;
         assert_eq!(ws.packet().await, format!(r#"42["echo",{value}]"#));
     }
@@ -303,7 +371,9 @@ async fn s21_one_attachment_named_often_makes_no_much_out_of_little() {
 async fn s23_a_recovery_that_is_not_offered_is_a_fresh_session() {
     let house = House::open().await;
     let long = format!(r#"{{"pid":"{}"}}"#, "p".repeat(90_000));
-    for auth in [r#"{"pid":"x"}"#, r#"{"pid":"x","offset":"y"}"#, r#"{"pid":{}}"#, r#"{"pid":"__proto__"}"#, &long] {
+    for auth in
+        [r#"{"pid":"x"}"#, r#"{"pid":"x","offset":"y"}"#, r#"{"pid":{}}"#, r#"{"pid":"__proto__"}"#, &long]
+    {
         let mut ws = Ws::open(house.addr).await;
         ws.text(&format!("40{auth}")).await;
         let connected = ws.packet().await;

@@ -214,7 +214,13 @@ impl Http {
         let _ = soon("room for bytes", self.stream.write_all(bytes.as_ref())).await;
     }
 
-    pub(crate) async fn request(&mut self, method: &str, target: &str, headers: &str, body: impl AsRef<[u8]>) {
+    pub(crate) async fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &str,
+        body: impl AsRef<[u8]>,
+    ) {
         let body = body.as_ref();
         let length = if method == "GET" && body.is_empty() {
             String::new()
@@ -253,7 +259,8 @@ impl Http {
             let length = answer.header("content-length").map_or(0, |l| l.parse().expect("a length"));
             while self.read.len() < length && self.more().await {}
             let length = length.min(self.read.len());
-            answer.body = String::from_utf8_lossy(&self.read.drain(..length).collect::<Vec<_>>()).into_owned();
+            answer.body =
+                String::from_utf8_lossy(&self.read.drain(..length).collect::<Vec<_>>()).into_owned();
         }
         Some(answer)
     }
@@ -292,7 +299,13 @@ impl Http {
 }
 
 /// One request on a connection of its own.
-pub(crate) async fn ask(addr: SocketAddr, method: &str, target: &str, headers: &str, body: impl AsRef<[u8]>) -> Answer {
+pub(crate) async fn ask(
+    addr: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: impl AsRef<[u8]>,
+) -> Answer {
     let mut http = Http::connect(addr).await;
     http.request(method, target, headers, body).await;
     http.answer().await

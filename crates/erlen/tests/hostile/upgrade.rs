@@ -187,7 +187,8 @@ async fn a_post_that_runs_across_the_upgrade_is_finished() {
     let poll = Poll::join(house.addr).await;
     let mut post = Http::connect(house.addr).await;
     let body = r#"42["a","posted"]"#;
-    let head = format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n42[", poll.target(), body.len());
+    let head =
+        format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n42[", poll.target(), body.len());
     post.raw(head).await;
     house.has_read().await;
     let mut ws = upgrade(&poll).await;
@@ -255,7 +256,10 @@ async fn run(addr: std::net::SocketAddr, seed: usize) -> Vec<u32> {
     let mut ws = Ws::probe(&poll).await;
     if eager {
         // It does not wait for its pong, and a POST is in flight meanwhile.
-        let (next, ()) = tokio::join!(post_some(&poll, sent, 5), ws.raw([frame(0x81, "2probe"), frame(0x81, "5")].concat()));
+        let (next, ()) = tokio::join!(
+            post_some(&poll, sent, 5),
+            ws.raw([frame(0x81, "2probe"), frame(0x81, "5")].concat())
+        );
         sent = next;
         take(&mut got, &parked.answer().await.body);
         assert_eq!(ws.packet().await, "3probe");
