@@ -273,8 +273,8 @@ impl World {
             assert_eq!(self.end, None, "a session that lives again");
             return;
         };
-        let first = self.end.replace(end).is_none();
-        assert_eq!(self.end, Some(end), "the reason of the end has changed");
+        let first = self.end.is_none();
+        assert_eq!(*self.end.get_or_insert(end), end, "the reason of the end has changed");
         assert!(!self.session.is_probing() && !self.session.is_writable());
         let orderly = matches!(
             end.0,

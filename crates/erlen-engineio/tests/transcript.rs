@@ -282,6 +282,7 @@ impl Dialogue {
         }
         while session.has_output() {
             let before = self.said.len();
+            assert!(before < 100, "output without end: {:?}", self.said.last());
             if !self.stalled
                 && let Some(packet) = session.poll_transmit()
             {
