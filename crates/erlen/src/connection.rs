@@ -77,6 +77,10 @@ impl Connection {
         self.saturated.fetch_add(change, Relaxed);
     }
 
+    pub(crate) fn is_saturated(&self) -> bool {
+        self.saturated.load(Relaxed) > 0
+    }
+
     fn note_deadline(&self, inner: &Inner) {
         self.has_deadline.store(inner.join_by.is_some() || inner.decoder.deadline().is_some(), Relaxed);
     }

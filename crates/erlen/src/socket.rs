@@ -318,6 +318,11 @@ impl Socket {
             return Err(AckError::TooManyPending);
         }
         acks.insert(id, slot);
+        drop(state);
+        if self.0.client.state().is_saturated() {
+            // Reading had paused; it goes on while an ack is awaited.
+            self.0.client.resume_reading();
+        }
         Ok(())
     }
 

@@ -296,6 +296,8 @@ impl<A: Application> Client<A> {
             lost_probe: if core.session.is_probing() { None } else { core.probe.take() },
             closed: closed.filter(|_| !std::mem::replace(&mut core.finished, closed.is_some())),
             forgotten: closed.is_some() && !core.session.lingers(),
+            deadline: core.session.poll_timeout(),
+            armed: core.armed,
         };
         drop(core);
         for waker in [poll, reader].into_iter().flatten() {
@@ -324,14 +326,11 @@ impl<A: Application> Client<A> {
         self.engine.app().handle_timeout(self, now);
     }
 
-    /// The earlier of the session's deadline and the application's.
-    pub(super) fn deadline(self: &Arc<Self>) -> Option<Instant> {
+    /// The client's next deadline, if it is earlier than what is filed for it: the session's or the application's.
+    pub(super) fn deadline_to_file(self: &Arc<Self>, work: &Work) -> Option<Instant> {
         let app = self.engine.app().deadline(self);
-        let session = self.lock().session.poll_timeout();
-        match (app, session) {
-            (Some(a), Some(s)) => Some(a.min(s)),
-            (a, s) => a.or(s),
-        }
+        let earliest = app.into_iter().chain(work.deadline).min()?;
+        work.armed.is_none_or(|armed| earliest < armed).then_some(earliest)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
@@ -401,4 +400,8 @@ pub(super) struct Work {
     pub(super) closed: Option<(CloseReason, &'static str)>,
     /// Drop the session from the table.
     pub(super) forgotten: bool,
+    /// When the session's deadline is.
+    deadline: Option<Instant>,
+    /// When its entry in the shard's timers fires.
+    armed: Option<Instant>,
 }

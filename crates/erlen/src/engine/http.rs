@@ -235,8 +235,10 @@ impl<A: Application> Exchange<'_, A> {
             Ok(Err(_)) => return Err(HandshakeError::BadRequest),
             Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "")),
         };
+        let fed = feed(client, &body).await;
+        // Only now: dropped while it waits for slow handlers, it would lose packets that nobody sends again.
         running.complete = Completeness::Whole;
-        match feed(client, &body).await {
+        match fed {
             Ok(()) => Ok(answer_text(StatusCode::OK, "text/html", Bytes::from_static(b"ok"))),
             Err(error) => {
                 tracing::debug!(target: "erlen::engine", sid = ?client.sid(), %error, "malformed payload");
@@ -385,7 +387,7 @@ impl<A: Application> Drop for ParkedGet<'_, A> {
     }
 }
 
-/// A POST that runs. Dropped before its body was there, its connection is gone.
+/// A POST that runs. Dropped before its packets were taken, its connection is gone.
 struct RunningPost<'a, A: Application> {
     client: &'a Arc<Client<A>>,
     complete: Completeness,

@@ -182,17 +182,9 @@ impl<A: Application> Local<A> {
         if work.forgotten {
             client.engine().forget(client);
         }
-        self.arm(now, client);
-    }
-
-    /// Files the client's deadline, if it is earlier than what is filed.
-    fn arm(&self, now: Instant, client: &Arc<Client<A>>) {
-        let Some(deadline) = client.deadline() else {
-            return;
-        };
-        let mut core = client.lock();
-        if core.armed.is_none_or(|armed| deadline < armed) {
-            core.armed = Some(self.timers.borrow_mut().insert(now, deadline, Arc::clone(client)));
+        if let Some(deadline) = client.deadline_to_file(&work) {
+            let fires = self.timers.borrow_mut().insert(now, deadline, Arc::clone(client));
+            client.lock().armed = Some(fires);
         }
     }
 
