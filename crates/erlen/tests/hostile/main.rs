@@ -4,11 +4,14 @@
 //! WebSocket frames by hand (support.rs), so that nothing between them and the server mends what is broken.
 //! Spec: Engine.IO protocol v4, Socket.IO protocol v5, RFC 9112, RFC 6455.
 
+mod deadlines;
 mod engine_packets;
 mod frames;
 mod handshake;
+mod limits;
 mod polling_get;
 mod polling_post;
+mod reasons;
 mod socket_packets;
 mod support;
 mod upgrade;

@@ -1,0 +1,47 @@
+//! Deadlines of connections: heads that never end, closes that are never answered.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{House, Http, Poll, Ws, frame, ms, until};
+
+#[tokio::test]
+async fn a_head_that_never_ends_and_a_connection_that_waits_are_cut_after_ten_seconds() {
+    let house = House::open().await;
+    let began = Instant::now();
+    let mut slow = Http::connect(house.addr).await;
+    slow.raw("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\nX: ").await;
+    let mut silent = Http::connect(house.addr).await;
+    let mut idle = Http::connect(house.addr).await;
+    assert_eq!(idle.ask("GET", "/socket.io/?EIO=4").await.status, 400);
+    tokio::join!(slow.end(), silent.end(), idle.end());
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(9) && took < Duration::from_secs(13), "{took:?}");
+    house.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_close_that_the_client_never_answers_ends_by_its_deadline() {
+    let house = House::with(|b| b.close_timeout(ms(80))).await;
+    let mut polite = Ws::join(house.addr).await;
+    let mut rude = Ws::join(house.addr).await;
+    let mut chatty = Ws::join(house.addr).await;
+    polite.raw(frame(0x88, "")).await;
+    rude.text("zzz").await;
+    chatty.text("zzz").await;
+    chatty.raw(vec![0; 300_000]).await;
+    polite.closes().await;
+    rude.closes().await;
+    until("no connection is left", || house.io.engine().connection_count() == 0).await;
+    house.is_empty().await;
+}
+
+#[tokio::test]
+async fn the_last_packets_of_a_closed_session_wait_for_one_get() {
+    let house = House::open().await;
+    let poll = Poll::join(house.addr).await;
+    house.io.emit("last", 1).unwrap();
+    house.io.sockets()[0].disconnect_client();
+    assert_eq!(poll.get().await.body, "42[\"last\",1]\x1e41\x1e1");
+    poll.get().await.is_refusal(1);
+    house.is_empty().await;
+}
