@@ -24,6 +24,9 @@ use crate::heartbeat::{Beat, Heartbeat};
 use crate::queue::Queue;
 use crate::{CloseReason, Config, EncodedPacket, Message, Packet, Sid, Transport, payload};
 
+/// The part of the byte bound up to which a queue counts as empty: 256 bytes of 1 MiB.
+const NEARLY_EMPTY: usize = 4096;
+
 /// One session of Engine.IO.
 #[derive(Debug)]
 pub struct Session {
@@ -295,7 +298,7 @@ impl Session {
         }
     }
 
-    /// Queues a packet. One of any size may enter an empty queue.
+    /// Queues a packet. One of any size may enter a queue in which next to nothing waits.
     ///
     /// # Errors
     /// [`SendError::Full`] past the bounds of the [`Config`], [`SendError::Closed`] after the end.
@@ -304,9 +307,11 @@ impl Session {
         if self.is_closed() {
             return Err(SendError::Closed);
         }
-        let bytes = self.queue.bytes() + packet.body().len();
-        let full = bytes > self.config.max_queue_bytes || self.queue.len() >= self.config.max_queue_packets;
-        if full && !self.queue.is_empty() {
+        // A ping or the open packet that still waits does not make a queue that a large packet may not enter.
+        let nearly_empty = self.queue.bytes() <= self.config.max_queue_bytes / NEARLY_EMPTY;
+        let too_many_bytes = self.queue.bytes() + packet.body().len() > self.config.max_queue_bytes && !nearly_empty;
+        let too_many_packets = self.queue.len() >= self.config.max_queue_packets && !self.queue.is_empty();
+        if too_many_bytes || too_many_packets {
             return Err(SendError::Full);
         }
         self.queue.push(packet);
