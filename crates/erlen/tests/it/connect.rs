@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use erlen::engine::Handshake;
-use erlen::{Auth, Data, DisconnectReason, Error, Headers, Server, Socket, SocketData, State, TestClient, TestError};
+use erlen::{
+    Auth, Data, DisconnectReason, Error, Headers, Server, Socket, SocketData, State, TestClient, TestError,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -64,7 +66,9 @@ async fn handlers_added_to_a_pattern_later_reach_its_namespaces() {
 #[tokio::test]
 async fn a_function_of_name_and_auth_decides_which_namespaces_may_be() {
     let io = Server::new();
-    io.of_matching(|name, auth| name.starts_with("/user-") && auth.is_some_and(|auth| auth.contains("sesame")));
+    io.of_matching(|name, auth| {
+        name.starts_with("/user-") && auth.is_some_and(|auth| auth.contains("sesame"))
+    });
     join_in(&io, "/user-1", json!({"word": "sesame"})).await;
     assert_eq!(refusal(&io, "/user-2", json!({"word": "other"})).await["message"], "Invalid namespace");
     assert_eq!(refusal(&io, "/other", json!({"word": "sesame"})).await["message"], "Invalid namespace");
@@ -204,7 +208,10 @@ async fn auth_of_another_shape_is_refused_with_a_message_that_names_what_is_miss
     for auth in [json!({}), json!({"token": 7})] {
         let payload = refusal(&io, "/", auth).await;
         let message = payload["message"].as_str().unwrap();
-        assert!(message.contains("auth") && (message.contains("token") || message.contains("string")), "{message}");
+        assert!(
+            message.contains("auth") && (message.contains("token") || message.contains("string")),
+            "{message}"
+        );
     }
     let payload = refusal(&io, "/", ()).await;
     assert!(payload["message"].as_str().unwrap().contains("auth"), "{payload}");
@@ -319,7 +326,9 @@ async fn events_wait_behind_a_slow_connect_handler() {
             connecting.note("connected");
         }
     });
-    io.on("go", move |SocketData(state): SocketData<String>, Data(n): Data<u8>| pen.note(format!("{state} {n}")));
+    io.on("go", move |SocketData(state): SocketData<String>, Data(n): Data<u8>| {
+        pen.note(format!("{state} {n}"))
+    });
     let mut client = join(&io).await;
     client.emit("go", 1).await.unwrap();
     client.emit("go", 2).await.unwrap();
@@ -383,7 +392,10 @@ async fn a_client_that_leaves_during_a_slow_middleware_never_was_in() {
 async fn an_error_of_a_connect_handler_disconnects_and_is_told_to_the_hook() {
     let (pen, mut errors) = notes::<String>();
     let hook = pen.clone();
-    let io = Server::builder().on_error(move |_, event, error| hook.note(format!("{event}: {error}"))).build().unwrap();
+    let io = Server::builder()
+        .on_error(move |_, event, error| hook.note(format!("{event}: {error}")))
+        .build()
+        .unwrap();
     io.on_connect(|| Err::<(), _>(Error::new("no_seat", "all seats are taken")));
     let later = pen.clone();
     io.on_connect(move || later.note("a later handler"));
