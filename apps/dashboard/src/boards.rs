@@ -197,7 +197,7 @@ const fn rooms(span: u8) -> Panel {
     const COLUMNS: &[Column] = &[
         Column { label: "room", unit: None },
         Column { label: "sockets", unit: Some(Unit::Count) },
-        Column { label: "events/s", unit: Some(Unit::Count) },
+        Column { label: "ticks/s", unit: Some(Unit::Number) },
     ];
     Panel {
         id: "rooms",
@@ -223,7 +223,7 @@ const fn processes(span: u8) -> Panel {
     }
 }
 
-const EVENTS: &[Line] = &[line("erlen.events.out", "out", 0), line("erlen.events.in", "in", 1)];
+const PACKETS: &[Line] = &[line("erlen.packets.out", "out", 0), line("erlen.packets.in", "in", 1)];
 const LATENCY: &[Line] = &[
     line("erlen.handler.p50", "p50", 2),
     line("erlen.handler.p95", "p95", 0),
@@ -243,8 +243,9 @@ const MEMORY_KPI: Kpi = Kpi {
     color: 5,
 };
 const CLIENTS: Kpi = kpi("clients", "Clients", "erlen.clients", Unit::Count, Better::Up, 0);
-const EVENTS_OUT: Kpi = kpi("events_out", "Events out", "erlen.events.out", Unit::PerSecond, Better::Up, 0);
-const P99: Kpi = kpi("p99", "Handler p99", "erlen.handler.p99", Unit::Seconds, Better::Down, 4);
+const PACKETS_OUT: Kpi =
+    kpi("packets_out", "Packets out", "erlen.packets.out", Unit::PerSecond, Better::Up, 0);
+const P99: Kpi = kpi("p99", "Handler p99, 10 s", "erlen.handler.p99", Unit::Seconds, Better::Down, 4);
 const SERVER_MEMORY: Kpi =
     kpi("server_memory", "Server memory", "erlen.memory", Unit::Bytes, Better::Neither, 2);
 
@@ -253,10 +254,10 @@ pub const BOARDS: &[Board] = &[
     Board {
         id: "overview",
         title: "Overview",
-        kpis: &[CLIENTS, EVENTS_OUT, P99, CPU, MEMORY_KPI, SERVER_MEMORY],
+        kpis: &[CLIENTS, PACKETS_OUT, P99, CPU, MEMORY_KPI, SERVER_MEMORY],
         panels: &[
-            filled("events", "Events", 6, Unit::PerSecond, EVENTS),
-            chart("latency", "Handler latency", 6, Unit::Seconds, LATENCY),
+            filled("packets", "Packets", 6, Unit::PerSecond, PACKETS),
+            chart("latency", "Handler latency, 10 s", 6, Unit::Seconds, LATENCY),
             chart("cores", "CPU per core", 4, Unit::Percent, CORES),
             filled("memory", "Memory", 4, Unit::Bytes, MEMORY),
             filled("network", "Network", 4, Unit::BytesPerSecond, NETWORK),
@@ -330,15 +331,15 @@ pub const BOARDS: &[Board] = &[
         title: "Engine",
         kpis: &[
             CLIENTS,
-            kpi("events_in", "Events in", "erlen.events.in", Unit::PerSecond, Better::Up, 1),
-            EVENTS_OUT,
+            kpi("packets_in", "Packets in", "erlen.packets.in", Unit::PerSecond, Better::Up, 1),
+            PACKETS_OUT,
             P99,
             kpi("bytes_out", "Bytes out", "erlen.bytes.out", Unit::BytesPerSecond, Better::Neither, 3),
             SERVER_MEMORY,
         ],
         panels: &[
-            filled("events", "Events", 6, Unit::PerSecond, EVENTS),
-            chart("latency", "Handler latency", 6, Unit::Seconds, LATENCY),
+            filled("packets", "Packets", 6, Unit::PerSecond, PACKETS),
+            chart("latency", "Handler latency, 10 s", 6, Unit::Seconds, LATENCY),
             filled(
                 "clients",
                 "Clients",
@@ -372,7 +373,14 @@ pub const BOARDS: &[Board] = &[
                 Unit::PerSecond,
                 &[line("erlen.dropped", "dropped", 1), line("erlen.cut", "cut", 4)],
             ),
-            rooms(12),
+            chart(
+                "ping",
+                "Ping round trip, 60 s",
+                4,
+                Unit::Seconds,
+                &[line("erlen.ping.p50", "p50", 2), line("erlen.ping.p99", "p99", 4)],
+            ),
+            rooms(8),
         ],
     },
     Board {
@@ -426,7 +434,7 @@ mod tests {
     #[test]
     fn a_board_carries_what_it_shows_and_nothing_else() {
         let overview = Board::find("overview").unwrap();
-        for series in ["erlen.events.out", "host.cpu.11", "host.memory.total", "ingest.temp{room=kitchen}"] {
+        for series in ["erlen.packets.out", "host.cpu.11", "host.memory.total", "ingest.temp{room=kitchen}"] {
             assert!(overview.carries(series), "{series} is missing");
         }
         assert!(!overview.carries("host.disk.read") && !Board::find("ingest").unwrap().carries("host.cpu"));

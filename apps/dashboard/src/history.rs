@@ -77,7 +77,7 @@ impl History {
     pub fn fold(&self, series: SeriesId, after: i64, to: i64, fold: Fold) -> Option<f64> {
         let mut values = (after.max(self.oldest() - 1) + 1..=to).filter_map(|second| self.at(series, second));
         match fold {
-            Fold::Last => values.last(),
+            Fold::Last => values.next_back(),
             Fold::Max => values.reduce(f64::max),
             Fold::Mean => {
                 let first = values.next()?;

@@ -133,7 +133,10 @@ impl Host {
         interfaces.sort_by_key(|(name, _)| name.as_str());
         for (name, data) in interfaces {
             let (received, sent) = (data.received() as f64 / seconds, data.transmitted() as f64 / seconds);
-            total = (total.0 + received, total.1 + sent);
+            // What the machine sends to itself is shown by interface, but it is no traffic of the machine.
+            if !is_loopback(name) {
+                total = (total.0 + received, total.1 + sent);
+            }
             // An interface that never carried anything would only be a line on the floor.
             if data.total_received() + data.total_transmitted() > 0 {
                 rate(sample, format!("host.net.{name}.received"), received);
@@ -165,6 +168,11 @@ impl Host {
             sample.put("erlen.memory", Unit::Bytes, Fold::Last, own.memory() as f64);
         }
     }
+}
+
+/// Linux calls it `lo`, the BSDs and macOS `lo0`.
+fn is_loopback(interface: &str) -> bool {
+    interface.strip_prefix("lo").is_some_and(|rest| rest.chars().all(|digit| digit.is_ascii_digit()))
 }
 
 fn rate(sample: &mut Sample, name: String, value: f64) {
@@ -211,6 +219,11 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn loopback_is_known_by_its_names() {
+        assert!(is_loopback("lo") && is_loopback("lo0") && !is_loopback("lowpan") && !is_loopback("eth0"));
     }
 
     #[test]

@@ -23,7 +23,22 @@ pub struct ClientFile {
 /// The version of `socket.io-client`; Node sends it, quoted, as the `ETag` of each file.
 pub const VERSION: &str = env!("SOCKET_IO_CLIENT_VERSION");
 
-static FILES: [ClientFile; 8] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
+const FILES: [ClientFile; 8] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
+static FILE_LIST: [ClientFile; 8] = FILES;
+static BUNDLE_FILES: [(&str, &str, &[u8]); 8] = bundle_files();
+
+/// Version, and name, content type and content of each file: what the builder's `serve_client` takes.
+pub const BUNDLE: (&str, &[(&str, &str, &[u8])]) = (VERSION, &BUNDLE_FILES);
+
+const fn bundle_files() -> [(&'static str, &'static str, &'static [u8]); 8] {
+    let mut files: [(&str, &str, &[u8]); 8] = [("", "", &[]); 8];
+    let mut index = 0;
+    while index < files.len() {
+        files[index] = (FILES[index].name, FILES[index].content_type, FILES[index].bytes);
+        index += 1;
+    }
+    files
+}
 
 /// All files, bundles and source maps.
 ///
@@ -32,7 +47,7 @@ static FILES: [ClientFile; 8] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 /// assert!(bundle.content_type.starts_with("application/javascript"));
 /// ```
 pub fn files() -> &'static [ClientFile] {
-    &FILES
+    &FILE_LIST
 }
 
 #[cfg(test)]
@@ -56,6 +71,16 @@ mod tests {
             let head = String::from_utf8_lossy(&file.bytes[..200]);
             assert!(head.contains(&banner), "{} opens with {head}", file.name);
         }
+    }
+
+    #[test]
+    fn the_bundle_holds_every_file_as_it_was_published() {
+        let (version, bundle) = BUNDLE;
+        assert_eq!(version, VERSION);
+        for (file, (name, content_type, bytes)) in files().iter().zip(bundle) {
+            assert_eq!((file.name, file.content_type, file.bytes), (*name, *content_type, *bytes));
+        }
+        assert_eq!(bundle.len(), files().len());
     }
 
     #[test]

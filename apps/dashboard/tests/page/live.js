@@ -37,9 +37,10 @@ export async function startServer(args = [], env = {}) {
 export async function startWire(port) {
   const open = new Set();
   let isCut = false;
+  let target = port;
   const server = createServer((near) => {
     if (isCut) return near.destroy();
-    const far = connect(port, "127.0.0.1");
+    const far = connect(target, "127.0.0.1");
     for (const [one, other] of [[near, far], [far, near]]) {
       open.add(one);
       one.on("error", () => one.destroy());
@@ -57,6 +58,10 @@ export async function startWire(port) {
     },
     mend() {
       isCut = false;
+    },
+    /** Leads to another server from now on. */
+    leadTo(other) {
+      target = other;
     },
     stop() {
       this.cut();

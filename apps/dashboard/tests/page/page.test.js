@@ -43,7 +43,7 @@ test("data arrives over WebSocket and goes on arriving", () => withPage("", asyn
 
 test("the first screen shows the numbers and four charts without scrolling", () => withPage("", async (page) => {
   await drawn(page, "network");
-  for (const panel of ["events", "latency", "cores", "memory"]) {
+  for (const panel of ["packets", "latency", "cores", "memory"]) {
     const box = await page.locator(`[data-panel="${panel}"]`).boundingBox();
     assert.ok(box.y + box.height <= 900, `${panel} ends at ${box.y + box.height}`);
   }
@@ -55,9 +55,9 @@ test("boards differ, and each is a link that Back returns from", () => withPage(
   await page.getByRole("link", { name: "Host" }).click();
   await drawn(page, "load");
   assert.match(page.url(), /board=host/);
-  assert.equal(await page.locator('[data-panel="events"]').count(), 0);
+  assert.equal(await page.locator('[data-panel="packets"]').count(), 0);
   await page.goBack();
-  await drawn(page, "events");
+  await drawn(page, "packets");
   assert.equal(await page.locator('[data-panel="load"]').count(), 0);
 }));
 
@@ -142,7 +142,7 @@ test("the transport is cut and the gap fills", async () => {
     await page.locator('[data-panel="network"][data-state="stale"]').waitFor();
     wire.mend();
     await page.locator("#chip[data-state=live]", { hasText: /recovered \d+ points?/ }).waitFor();
-    await page.locator('[data-panel="events"] .note', { hasText: /offline \d+\.\d s · \d+ points? recovered/ }).waitFor();
+    await page.locator('[data-panel="packets"] .note', { hasText: /offline \d+\.\d s · \d+ points? recovered/ }).waitFor();
     const times = await page.locator('[data-panel="memory"] tbody tr').evaluateAll((rows) => rows.map((row) => Number(row.dataset.t)));
     const gaps = times.slice(1).filter((t, at) => times[at] - t > 2);
     assert.deepEqual(gaps, [], `no second is missing in ${times}`);
@@ -154,15 +154,15 @@ test("the transport is cut and the gap fills", async () => {
 
 test("a restart of the server is seen as one", async () => {
   let own = await startServer();
-  let target = own.port;
-  const wire = await startWire(target);
+  const wire = await startWire(own.port);
   const page = await openPage(browser, `${wire.address}/`);
   try {
     await drawn(page, "memory");
     await own.stop();
     await page.locator("#chip[data-state=offline]").waitFor();
-    own = await startServer(["--port", String(target)]);
-    await page.locator('[data-panel="events"] .note', { hasText: /server restarted/ }).waitFor();
+    own = await startServer();
+    wire.leadTo(own.port);
+    await page.locator('[data-panel="packets"] .note', { hasText: /server restarted/ }).waitFor();
     await page.locator("#chip[data-state=live]").waitFor();
   } finally {
     await page.close();
@@ -213,7 +213,7 @@ test("the summary text of a chart changes with its data", () => withPage("", asy
 
 for (const board of ["overview", "host", "engine", "ingest"]) {
   for (const theme of ["dark", "light"]) {
-    test(`axe finds nothing serious on ${board} in ${theme}`, () => withPage(`?board=${board}&theme=${theme}&tables=events`, async (page) => {
+    test(`axe finds nothing serious on ${board} in ${theme}`, () => withPage(`?board=${board}&theme=${theme}&tables=packets`, async (page) => {
       await page.locator('.panel[data-state="live"]').first().waitFor();
       // By the debugger's way in: the page's own policy lets no foreign script run.
       await page.evaluate(AXE);
@@ -226,7 +226,7 @@ for (const board of ["overview", "host", "engine", "ingest"]) {
 }
 
 test("at 360 px nothing is wider than the screen and the numbers stand in two columns", () => withPage("", async (page) => {
-  await drawn(page, "events");
+  await drawn(page, "packets");
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
   const columns = await page.locator(".kpi").evaluateAll((kpis) => new Set(kpis.map((kpi) => Math.round(kpi.getBoundingClientRect().x))).size);
   assert.equal(columns, 2);
@@ -234,14 +234,14 @@ test("at 360 px nothing is wider than the screen and the numbers stand in two co
 
 test("the first load needs at most 70 KB of compressed JavaScript", async () => {
   const page = await browser.newPage();
-  const client = await page.context().newCDPSession(page);
-  await client.send("Network.enable");
   const scripts = new Map();
-  client.on("Network.responseReceived", ({ requestId, type, response }) => { if (type === "Script") scripts.set(requestId, { url: response.url, bytes: 0 }); });
-  client.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => { if (scripts.has(requestId)) scripts.get(requestId).bytes = encodedDataLength; });
+  page.on("response", (response) => {
+    if (response.request().resourceType() === "script") scripts.set(response.url(), response.headers());
+  });
   await page.goto(server.address);
   await drawn(page, "memory");
-  const total = [...scripts.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  const total = [...scripts.values()].reduce((sum, headers) => sum + Number(headers["content-length"]), 0);
+  assert.ok([...scripts.values()].every((headers) => headers["content-encoding"] === "gzip"));
   assert.ok(scripts.size > 10 && total > 20000, "the scripts were seen");
   assert.ok(total <= 70 * 1024, `${total} bytes in ${scripts.size} files`);
   await page.close();

@@ -2,7 +2,7 @@
 //
 // It draws nothing. After a cut it names its place (`since`) and gets the missing ticks, or begins again by a backfill.
 
-import { io } from "../socket.io/socket.io.esm.min.js";
+import { io } from "../lib/socket.io.esm.min.js";
 import { outages } from "./outages.js";
 
 const ACK_TIMEOUT = 8000;
@@ -96,6 +96,8 @@ export class Connection {
   async #join(since) {
     const { board, rate, window } = this.choice;
     this.isJoining = true;
+    // A polling answer may hold the acknowledgement and the backfill at once; the backfill's listener then runs first.
+    this.resyncFrom = since;
     const answer = await this.#ask("join_dashboard", { id: board, rate: `${rate}s`, window_s: window, since: since ?? undefined });
     if (this.choice.board !== board) return;
     if (!answer.ok) {
@@ -105,10 +107,8 @@ export class Connection {
     }
     this.catalogue = answer.catalogue;
     this.on.spec(answer);
-    if (answer.resync) {
-      this.resyncFrom = since;
-      return;
-    }
+    if (answer.resync) return;
+    this.resyncFrom = null;
     this.isJoining = false;
     answer.missed.forEach((tick) => this.store.add(tick));
     this.#drain();

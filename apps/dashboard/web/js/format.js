@@ -13,7 +13,7 @@ export function parts(value, unit) {
     case "percent": return [fixed(value, 10), "%"];
     case "bytes": return scaled(value, 1024, BINARY, "");
     case "bytes_per_second": return scaled(value, 1024, BINARY, "/s");
-    case "per_second": return scaled(value, 1000, METRIC, "/s");
+    case "per_second": return scaled(Math.abs(value) < 100 ? Math.round(value * 10) / 10 : value, 1000, METRIC, "/s");
     case "seconds": return duration(value);
     case "count": return Math.abs(value) < 1e5 ? [grouped(value), ""] : scaled(value, 1000, METRIC, "");
     default: return Math.abs(value) < 1e5 ? [digits(value, Math.abs(value) < 10 ? 3 : 4), ""] : scaled(value, 1000, METRIC, "");

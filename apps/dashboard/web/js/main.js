@@ -8,6 +8,7 @@ import { crosshair } from "./crosshair.js";
 import { el, icon, setText } from "./dom.js";
 import { clock, span } from "./format.js";
 import { Kpi } from "./kpi.js";
+import { Panel } from "./panel.js";
 import { lines } from "./series.js";
 import { PostedCharts } from "./posted-panel.js";
 import { RATES, WINDOWS, link, read, write } from "./state.js";
@@ -122,10 +123,23 @@ function draw() {
   if (state.paused && frozen === null) frozen = store.newest ?? null;
   chip();
   controls();
-  if (!spec) return;
+  if (!spec) return start();
   const view = look();
   kpis.forEach((kpi) => kpi.draw(store, view));
   panels.forEach((panel) => panel.draw(store, view));
+  return undefined;
+}
+
+/** What stands there before the server has described the board, or when it cannot. */
+function start() {
+  const silent = performance.now() - lastTick > 3000;
+  if (panels.length === 0) {
+    panels = [new Panel({ id: "start", title: "Board", span: 12, kind: "start" })];
+    by("grid").replaceChildren(panels[0].element);
+  }
+  if (fault) panels[0].failed(fault.message, fault.hint);
+  else if (connection.state === "offline" && silent) panels[0].failed("The server does not answer.", "It is tried again all the time; see whether it still runs, and what its terminal says.");
+  else panels[0].waiting({});
 }
 
 /** What all cards need to know beside the points. */

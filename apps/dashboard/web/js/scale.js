@@ -5,7 +5,7 @@ export function yAxis(min, max, unit) {
   const binary = unit === "bytes" || unit === "bytes_per_second";
   if (!Number.isFinite(min)) [min, max] = [0, 0];
   // Counts and fractions start at zero; so does whatever comes near it.
-  const fromZero = (unit !== "number" || min < max * 0.6) && min >= 0;
+  const fromZero = (unit !== "number" || min === max || min < max * 0.6) && min >= 0;
   let low = fromZero ? 0 : min;
   let high = Math.max(max, low);
   if (high === low) high = low + smallest(unit, Math.abs(low));
@@ -24,8 +24,10 @@ export function xSplits(from, to, width) {
   const steps = [5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1200, 1800];
   const wanted = (to - from) / Math.max(1, Math.floor(width / (to - from <= 120 ? 80 : 64)));
   const step = steps.find((each) => each >= wanted) ?? 3600;
+  // A label that the right edge would cut is left out.
+  const half = ((to - from) / width) * (to - from <= 120 ? 20 : 10);
   const splits = [];
-  for (let t = Math.ceil(from / step) * step; t <= to; t += step) splits.push(t);
+  for (let t = Math.ceil(from / step) * step; t <= to - half; t += step) splits.push(t);
   return splits;
 }
 
