@@ -22,7 +22,7 @@ fn join(address: SocketAddr) -> TcpStream {
     let head = format!("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n{HEADERS}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     read_until(&mut stream, b"maxPayload");
-    stream.write_all(b"\x81\x82\0\0\0\040").unwrap();
+    stream.write_all(b"\x81\x82\0\0\0\x0040").unwrap();
     read_until(&mut stream, b"40{\"sid\"");
     stream
 }

@@ -91,7 +91,7 @@ impl LocalRooms {
         }
         let mut tables = self.write();
         let mut state = socket.lock();
-        if state.closed || state.rooms.iter().any(|r| *r == room) {
+        if state.closed || state.rooms.contains(&room) {
             return;
         }
         if state.rooms.len() >= self.max_rooms {
