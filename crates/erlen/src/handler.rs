@@ -40,6 +40,32 @@ pub(crate) type AnyHandler = Arc<dyn Fn(Context) -> Outcome + Send + Sync>;
 /// moves it to a pool of threads.
 ///
 /// Implemented by functions alone; `T` tells apart which kind, and is inferred.
+///
+/// ```
+/// use erlen::{Args, Data, Error, Handler, Json, Server, Socket, State};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Order { item: String, count: u32 }
+///
+/// #[derive(serde::Serialize)]
+/// struct Receipt { total: f64 }
+///
+/// /// The value is the ack; an error is one too.
+/// async fn order(Data(order): Data<Order>, State(price): State<f64>) -> erlen::Result<Json<Receipt>> {
+///     if order.count == 0 {
+///         return Err(Error::new("empty", "order at least one"));
+///     }
+///     Ok(Json(Receipt { total: price * f64::from(order.count) }))
+/// }
+///
+/// # #[tokio::main] async fn main() -> Result<(), erlen::BuildError> {
+/// let io = Server::builder().state(2.5_f64).build()?;
+/// io.on("order", order);
+/// io.on("add", |Args((a, b)): Args<(i64, i64)>| a + b);
+/// io.on("slow", (|Data(path): Data<String>| std::fs::read_to_string(path)).blocking());
+/// io.on("watch", (async |socket: Socket| socket.emit("seen", ())).concurrent());
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
     label = "not a handler",

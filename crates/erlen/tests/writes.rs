@@ -42,10 +42,8 @@ fn read_until(stream: &mut TcpStream, needle: &str, times: usize) {
 fn start() -> (Server, SocketAddr, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let io = runtime.block_on(async { Server::builder().shards(1).build() }).unwrap();
-    io.on("bcast", |socket: Socket, Data(n): Data<u64>| {
-        socket.namespace().emit("bcast", n).map_err(erlen::Error::from)
-    });
-    io.on("echo", |socket: Socket, Data(n): Data<u64>| socket.emit("echo", n).map_err(erlen::Error::from));
+    io.on("bcast", |socket: Socket, Data(n): Data<u64>| socket.namespace().emit("bcast", n));
+    io.on("echo", |socket: Socket, Data(n): Data<u64>| socket.emit("echo", n));
     let bound = runtime.block_on(io.listen("127.0.0.1:0").bind()).unwrap();
     let address = bound.local_addr();
     runtime.spawn(std::future::IntoFuture::into_future(bound));
