@@ -25,13 +25,16 @@ pub const VERSION: &str = env!("SOCKET_IO_CLIENT_VERSION");
 
 const FILES: [ClientFile; 8] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 static FILE_LIST: [ClientFile; 8] = FILES;
-static BUNDLE_FILES: [(&str, &str, &[u8]); 8] = bundle_files();
+static BUNDLE_FILES: [BundleFile; 8] = bundle_files();
 
-/// Version, and name, content type and content of each file: what the builder's `serve_client` takes.
-pub const BUNDLE: (&str, &[(&str, &str, &[u8])]) = (VERSION, &BUNDLE_FILES);
+/// Name, content type and content of a file.
+pub type BundleFile = (&'static str, &'static str, &'static [u8]);
 
-const fn bundle_files() -> [(&'static str, &'static str, &'static [u8]); 8] {
-    let mut files: [(&str, &str, &[u8]); 8] = [("", "", &[]); 8];
+/// The version and all files: what the builder's `serve_client` takes.
+pub const BUNDLE: (&str, &[BundleFile]) = (VERSION, &BUNDLE_FILES);
+
+const fn bundle_files() -> [BundleFile; 8] {
+    let mut files: [BundleFile; 8] = [("", "", &[]); 8];
     let mut index = 0;
     while index < files.len() {
         files[index] = (FILES[index].name, FILES[index].content_type, FILES[index].bytes);
