@@ -15,8 +15,10 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::adapter::Broadcast;
 use crate::args::RawArgs;
 use crate::error::AckError;
+use crate::namespace::Namespace;
 use crate::socket::Socket;
 
 /// Where the answer of one socket to one id goes.
@@ -92,13 +94,11 @@ named_future!(
 
 /// Awaits the answer of one socket.
 pub(crate) async fn one<T: DeserializeOwned>(
-    socket: Socket,
-    id: u64,
+    pending: Pending,
     receiver: oneshot::Receiver<RawArgs>,
     timeout: Duration,
 ) -> Result<T, AckError> {
-    let _forget = Forget { socket: &socket, id };
-    let timed = within(socket.runtime(), timeout, receiver);
+    let timed = within(pending.socket.runtime(), timeout, receiver);
     let args = timed.await.map_err(|_| AckError::Timeout)?.map_err(|_| AckError::Disconnected)?;
     read(&args)
 }
@@ -118,13 +118,19 @@ fn read<T: DeserializeOwned>(args: &RawArgs) -> Result<T, AckError> {
     }
 }
 
-/// Takes the slot out when nobody awaits it any longer.
-struct Forget<'a> {
-    socket: &'a Socket,
+/// An answer that is awaited. Dropped, its slot is taken out: nobody awaits it any longer.
+pub(crate) struct Pending {
+    socket: Socket,
     id: u64,
 }
 
-impl Drop for Forget<'_> {
+impl Pending {
+    pub(crate) fn new(socket: Socket, id: u64) -> Self {
+        Self { socket, id }
+    }
+}
+
+impl Drop for Pending {
     fn drop(&mut self) {
         self.socket.forget_ack(self.id);
     }
@@ -227,16 +233,34 @@ impl<T> Answers<T> {
     }
 }
 
+/// Answers to a broadcast that are awaited. Dropped, the adapter forgets their slots.
+pub(crate) struct PendingMany {
+    namespace: Namespace,
+    broadcast: Broadcast,
+    id: u64,
+}
+
+impl PendingMany {
+    pub(crate) fn new(namespace: Namespace, broadcast: Broadcast, id: u64) -> Self {
+        Self { namespace, broadcast, id }
+    }
+}
+
+impl Drop for PendingMany {
+    fn drop(&mut self) {
+        self.namespace.forget_acks(&self.broadcast, self.id);
+    }
+}
+
 /// Awaits the answers to a broadcast; after the timeout, those that came.
 pub(crate) async fn many<T: DeserializeOwned>(
-    runtime: Handle,
+    pending: PendingMany,
     collector: Arc<Collector>,
     timeout: Duration,
-    forget: impl FnOnce(),
 ) -> Answers<T> {
     // Late or not: what came counts.
-    let _ = within(&runtime, timeout, Complete(&collector)).await;
-    forget();
+    let _ = within(pending.namespace.runtime(), timeout, Complete(&collector)).await;
+    drop(pending);
     let collected = collector.take();
     let answers = collected.answers.into_iter().map(|(from, args)| (from, read(&args))).collect();
     Answers { answers, expected: collected.expected }

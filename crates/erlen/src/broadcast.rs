@@ -9,7 +9,7 @@ use erlen_socketio::SocketId;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
-use crate::ack::{self, AnswersFuture, Collector};
+use crate::ack::{self, AnswersFuture, Collector, PendingMany};
 use crate::adapter::{Broadcast, RemoteSocket};
 use crate::args::IntoArgs;
 use crate::engine::Delivery;
@@ -171,9 +171,8 @@ impl BroadcastOperator {
         let collector = Collector::new(nodes);
         namespace.broadcast_with_ack(&broadcast, id, &collector);
         let timeout = self.timeout.unwrap_or(namespace.limits().ack_timeout);
-        let runtime = namespace.runtime().clone();
-        let forget = move || namespace.forget_acks(&broadcast, id);
-        Ok(AnswersFuture::new(ack::many(runtime, collector, timeout, forget)))
+        let pending = PendingMany::new(namespace, broadcast, id);
+        Ok(AnswersFuture::new(ack::many(pending, collector, timeout)))
     }
 
     /// The sockets that the broadcast would reach, of every node.

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::ack::{self, AckFuture, Slot};
+use crate::ack::{self, AckFuture, Pending, Slot};
 use crate::args::{Encoded, IntoArgs, RawArgs};
 use crate::broadcast::{BroadcastOperator, Rooms, Target};
 use crate::connection::SocketIo;
@@ -141,11 +141,11 @@ impl Socket {
         let begun = self.encode(event, data).map_err(AckError::Emit).and_then(|encoded| {
             let id = self.0.namespace.next_ack_id();
             self.expect_ack(id, Slot::One(sender))?;
+            let pending = Pending::new(self.clone(), id);
             self.send(&encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
-            Ok(id)
+            Ok(pending)
         });
-        let socket = self.clone();
-        AckFuture::new(async move { ack::one(socket, begun?, receiver, timeout).await })
+        AckFuture::new(async move { ack::one(begun?, receiver, timeout).await })
     }
 
     /// Broadcasts to rooms, without this socket.
