@@ -11,11 +11,11 @@ use erlen_socketio::DecoderConfig;
 use http::HeaderMap;
 use tokio::runtime::Handle;
 
-use crate::adapter::{Adapter, AdapterFactory, MemoryAdapter};
+use crate::adapter::{Adapter, AdapterFactory, LocalNode, MemoryAdapter};
 use crate::connection::SocketIo;
 use crate::engine::{Allowed, Cookie, Cors, Engine, Handshake, Options, Transports};
 use crate::error::{BuildError, Error};
-use crate::namespace::{Limits, LocalNode, Shared};
+use crate::namespace::{Limits, Shared};
 use crate::routes::{ClientBundle, Routes};
 use crate::server::Server;
 use crate::socket::Socket;

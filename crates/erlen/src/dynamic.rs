@@ -6,7 +6,8 @@ use crate::args::IntoArgs;
 use crate::connection::SocketIo;
 use crate::engine::Engine;
 use crate::error::EmitError;
-use crate::namespace::{HandlerSet, Namespace, registering};
+use crate::handlers::{HandlerSet, registering};
+use crate::namespace::Namespace;
 use crate::outgoing::Event;
 
 /// Decides whether a namespace may be: its name, and the JSON text of the client's auth.

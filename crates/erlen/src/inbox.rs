@@ -22,7 +22,7 @@ use crate::engine::Delivery;
 use crate::error::Error;
 use crate::extract::Context;
 use crate::handler::{AnyHandler, BoxFuture, Outcome, Registered, Verdict};
-use crate::namespace::Handlers;
+use crate::handlers::Handlers;
 use crate::outgoing;
 use crate::reason::DisconnectReason;
 use crate::socket::Socket;
@@ -346,6 +346,14 @@ fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Error> {
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
         Error::internal(format!("the handler panicked: {text}"))
     })
+}
+
+/// Runs a hook that has no error of its own to give: a panic of it goes to the log, and no further. Hooks are called
+/// on the I/O threads too, where it would end all their connections.
+pub(crate) fn contain(what: &'static str, hook: impl FnOnce()) {
+    if let Err(error) = catch(hook) {
+        tracing::error!(target: "erlen", %error, "{what} panicked");
+    }
 }
 
 /// A handler's future whose panic is an error.

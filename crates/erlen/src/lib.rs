@@ -46,6 +46,7 @@ pub mod engine;
 mod error;
 mod extract;
 mod handler;
+mod handlers;
 mod inbox;
 mod limits;
 mod listen;
@@ -75,7 +76,7 @@ pub use extract::{
 };
 pub use handler::{Blocking, Concurrent, Handler, Outcome, Verdict};
 pub use listen::{Bound, Listen, Stop};
-pub use namespace::{LocalNode, Namespace};
+pub use namespace::Namespace;
 pub use outgoing::Event;
 pub use reason::DisconnectReason;
 pub use respond::{Answer, IntoAck, Json};

@@ -6,21 +6,20 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use erlen_socketio::SocketId;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-use crate::ack::{AckSink, AnswersFuture, Collector, Slot};
-use crate::adapter::{Adapter, AdapterFactory, Broadcast, LocalRooms, RemoteSocket, RoomEvent, SocketInfo};
+use crate::ack::{AnswersFuture, Collector};
+use crate::adapter::{Adapter, AdapterFactory, Broadcast, LocalNode, LocalRooms, RemoteSocket, RoomEvent};
 use crate::args::IntoArgs;
 use crate::broadcast::{BroadcastOperator, Disconnect, Rooms, Target};
 use crate::engine::Delivery;
 use crate::error::{EmitError, Error};
-use crate::handler::{AnyHandler, Registered};
+use crate::handlers::{HandlerSet, Handlers, registering};
 use crate::outgoing::Event;
 use crate::socket::{Room, Socket};
 
@@ -47,7 +46,6 @@ pub(crate) struct Shared {
 
 /// Called with each error of a handler: the socket, the event's name, the error.
 pub(crate) type ErrorHook = Arc<dyn Fn(&Socket, &str, &Error) + Send + Sync>;
-pub(crate) type OutgoingListener = Arc<dyn Fn(&Event, Option<&Socket>) + Send + Sync>;
 
 /// Bounds of a server, beyond those of its sessions.
 #[derive(Clone, Debug)]
@@ -79,128 +77,6 @@ impl Default for Limits {
     }
 }
 
-/// Handlers that a pattern and its namespaces share: read on every event, written while a server is set up.
-#[derive(Clone, Default)]
-pub(crate) struct HandlerSet(Arc<RwLock<Arc<Handlers>>>);
-
-impl HandlerSet {
-    pub(crate) fn read(&self) -> Arc<Handlers> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Handlers)) {
-        change(Arc::make_mut(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)));
-    }
-
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-/// All that was registered on a namespace.
-#[derive(Clone, Default)]
-pub(crate) struct Handlers {
-    pub(crate) events: HashMap<String, Registered>,
-    pub(crate) any: Vec<AnyHandler>,
-    pub(crate) any_outgoing: Vec<OutgoingListener>,
-    pub(crate) event_middlewares: Vec<AnyHandler>,
-    pub(crate) connect_middlewares: Vec<AnyHandler>,
-    pub(crate) connect: Vec<AnyHandler>,
-    pub(crate) disconnecting: Vec<AnyHandler>,
-    pub(crate) disconnect: Vec<AnyHandler>,
-}
-
-impl Handlers {
-    /// Whether every event has to pass something before its handler.
-    pub(crate) fn has_event_hooks(&self) -> bool {
-        !self.any.is_empty() || !self.event_middlewares.is_empty()
-    }
-}
-
-/// The methods that register handlers, on whatever has a `handler_set`: a namespace, a pattern of namespaces.
-///
-/// Handlers may be added while the server runs; events that have arrived already do not see them.
-macro_rules! registering {
-    () => {
-        /// Registers the handler of an event, in place of an earlier one. Its return value is the ack.
-        ///
-        /// ```
-        /// # use erlen::{Server, Data, Socket};
-        /// # fn f(io: &Server) {
-        /// io.on("add", |Data((a, b)): Data<(i64, i64)>| a + b);
-        /// io.on("say", async |socket: Socket, Data(text): Data<String>| {
-        ///     socket.to("lobby").emit("said", &text)
-        /// });
-        /// # }
-        /// ```
-        pub fn on<T>(&self, event: &str, handler: impl $crate::Handler<T>) -> &Self {
-            let handler = $crate::handler::Registered::new(event, handler);
-            self.handler_set().change(|h| drop(h.events.insert(event.to_owned(), handler)));
-            self
-        }
-
-        /// Takes the handler of an event away.
-        pub fn off(&self, event: &str) -> &Self {
-            self.handler_set().change(|h| drop(h.events.remove(event)));
-            self
-        }
-
-        /// Called for every socket that has joined, after its CONNECT was answered. An error disconnects it.
-        pub fn on_connect<T>(&self, handler: impl $crate::Handler<T>) -> &Self {
-            let handler = $crate::handler::erase(handler);
-            self.handler_set().change(|h| h.connect.push(handler));
-            self
-        }
-
-        /// Called when a socket has left: its rooms are empty.
-        pub fn on_disconnect<T>(&self, handler: impl $crate::Handler<T>) -> &Self {
-            let handler = $crate::handler::erase(handler);
-            self.handler_set().change(|h| h.disconnect.push(handler));
-            self
-        }
-
-        /// Called when a socket leaves, before [`on_disconnect`](Self::on_disconnect):
-        /// [`Socket::rooms`](crate::Socket::rooms) still tells its rooms.
-        pub fn on_disconnecting<T>(&self, handler: impl $crate::Handler<T>) -> &Self {
-            let handler = $crate::handler::erase(handler);
-            self.handler_set().change(|h| h.disconnecting.push(handler));
-            self
-        }
-
-        /// Adds a middleware that may refuse a connect: its error's message and data go to the client's
-        /// `connect_error`. Middlewares run in the order of their registration.
-        pub fn middleware<T>(&self, middleware: impl $crate::Handler<T>) -> &Self {
-            let middleware = $crate::handler::erase(middleware);
-            self.handler_set().change(|h| h.connect_middlewares.push(middleware));
-            self
-        }
-
-        /// Adds a middleware that every event passes before its handler; its error ends the event and is its ack.
-        pub fn event_middleware<T>(&self, middleware: impl $crate::Handler<T>) -> &Self {
-            let middleware = $crate::handler::erase(middleware);
-            self.handler_set().change(|h| h.event_middlewares.push(middleware));
-            self
-        }
-
-        /// Adds a listener that every event passes first, whether or not it has a handler.
-        pub fn on_any<T>(&self, listener: impl $crate::Handler<T>) -> &Self {
-            let listener = $crate::handler::erase(listener);
-            self.handler_set().change(|h| h.any.push(listener));
-            self
-        }
-
-        /// Adds a listener that sees every event that is emitted; the socket, unless it is a broadcast.
-        pub fn on_any_outgoing(
-            &self,
-            listener: impl Fn(&$crate::Event, Option<&$crate::Socket>) + Send + Sync + 'static,
-        ) -> &Self {
-            self.handler_set().change(|h| h.any_outgoing.push(std::sync::Arc::new(listener)));
-            self
-        }
-    };
-}
-pub(crate) use registering;
-
 impl Namespace {
     registering!();
 
@@ -211,12 +87,7 @@ impl Namespace {
 
 impl Namespace {
     pub(crate) fn new(name: &str, shared: Arc<Shared>, handlers: HandlerSet) -> Self {
-        let local = LocalNode(Arc::new(Local {
-            namespace: name.into(),
-            rooms: LocalRooms::new(shared.limits.max_rooms),
-            ack_ids: AtomicU64::new(0),
-            runtime: shared.runtime.clone(),
-        }));
+        let local = LocalNode::new(name, shared.limits.max_rooms, shared.runtime.clone());
         let adapter = (shared.adapter)(local.clone());
         Self(Arc::new(Inner { name: name.into(), shared, handlers, local, adapter }))
     }
@@ -331,7 +202,7 @@ impl Namespace {
     }
 
     pub(crate) fn rooms(&self) -> &LocalRooms {
-        &self.0.local.0.rooms
+        self.0.local.rooms()
     }
 
     pub(crate) fn adapter(&self) -> &Arc<dyn Adapter> {
@@ -361,7 +232,7 @@ impl Namespace {
     pub(crate) fn tell_outgoing(&self, event: &Event, socket: Option<&Socket>) {
         let handlers = self.handlers();
         for listener in &handlers.any_outgoing {
-            listener(event, socket);
+            crate::inbox::contain("a listener of outgoing events", || listener(event, socket));
         }
     }
 
@@ -405,7 +276,7 @@ impl Namespace {
             }
         }
         if let Some(hook) = &self.0.shared.error_hook {
-            hook(socket, event, error);
+            crate::inbox::contain("the error hook", || hook(socket, event, error));
         }
     }
 }
@@ -413,93 +284,5 @@ impl Namespace {
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Namespace({})", self.name())
-    }
-}
-
-/// A namespace's sockets on this node, as an adapter sees them.
-#[derive(Clone)]
-pub struct LocalNode(Arc<Local>);
-
-struct Local {
-    namespace: Box<str>,
-    rooms: LocalRooms,
-    ack_ids: AtomicU64,
-    runtime: Handle,
-}
-
-impl LocalNode {
-    /// The namespace's name.
-    pub fn namespace(&self) -> &str {
-        &self.0.namespace
-    }
-
-    /// The runtime on which an adapter may work.
-    pub fn runtime(&self) -> &Handle {
-        &self.0.runtime
-    }
-
-    /// The next ack id of this node in the namespace.
-    pub fn next_ack_id(&self) -> u64 {
-        self.0.ack_ids.fetch_add(1, Relaxed)
-    }
-
-    /// Sends an event to its recipients on this node: encoded once, queued for each.
-    pub fn broadcast(&self, broadcast: &Broadcast) {
-        let packets = broadcast.event.packets(self.namespace(), None);
-        self.0.rooms.for_each(&broadcast.target, |socket| socket.send(&packets, broadcast.delivery));
-    }
-
-    /// The same, asking for acks under `id`; answers how many it reached.
-    pub fn broadcast_with_ack(&self, broadcast: &Broadcast, id: u64, sink: &Arc<dyn AckSink>) -> usize {
-        let packets = broadcast.event.packets(self.namespace(), Some(id));
-        let mut reached = 0;
-        self.0.rooms.for_each(&broadcast.target, |socket| {
-            if socket.expect_ack(id, Slot::Many(Arc::clone(sink))).is_ok() {
-                reached += 1;
-                socket.send(&packets, broadcast.delivery);
-            }
-        });
-        reached
-    }
-
-    /// Nobody awaits these acks any longer.
-    pub fn forget_acks(&self, target: &Target, id: u64) {
-        self.0.rooms.for_each(target, |socket| drop(socket.forget_ack(id)));
-    }
-
-    /// The target's sockets on this node.
-    pub fn sockets(&self, target: &Target) -> Vec<SocketInfo> {
-        let info = |socket: &Socket| SocketInfo { id: socket.id(), rooms: socket.rooms() };
-        self.0.rooms.sockets(target).iter().map(info).collect()
-    }
-
-    /// Makes the target's sockets on this node join rooms.
-    pub fn join(&self, target: &Target, rooms: &[Room]) {
-        for socket in self.0.rooms.sockets(target) {
-            rooms.iter().for_each(|room| socket.join(Arc::clone(room)));
-        }
-    }
-
-    /// Makes the target's sockets on this node leave rooms.
-    pub fn leave(&self, target: &Target, rooms: &[Room]) {
-        for socket in self.0.rooms.sockets(target) {
-            rooms.iter().for_each(|room| socket.leave(room));
-        }
-    }
-
-    /// Disconnects the target's sockets on this node.
-    pub fn disconnect(&self, target: &Target, what: Disconnect) {
-        for socket in self.0.rooms.sockets(target) {
-            match what {
-                Disconnect::Socket => socket.disconnect(),
-                Disconnect::Client => socket.disconnect_client(),
-            }
-        }
-    }
-}
-
-impl fmt::Debug for LocalNode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LocalNode({})", self.namespace())
     }
 }

@@ -12,12 +12,11 @@ use std::time::Duration;
 use erlen_socketio::SocketId;
 use tokio::sync::mpsc;
 
-use super::{Adapter, AdapterFuture, Broadcast, SocketInfo};
+use super::{Adapter, AdapterFuture, Broadcast, LocalNode, SocketInfo};
 use crate::ack::{AckSink, Collector};
 use crate::args::RawArgs;
 use crate::broadcast::{Disconnect, Target};
 use crate::engine::random;
-use crate::namespace::LocalNode;
 use crate::socket::Room;
 
 /// How long the sockets of other nodes are awaited.

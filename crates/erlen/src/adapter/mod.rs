@@ -4,6 +4,7 @@
 //! is nobody ([`MemoryAdapter`]); over a bus it is every node ([`ClusterAdapter`]).
 
 mod cluster;
+mod local;
 mod rooms;
 
 use std::future::Future;
@@ -15,11 +16,12 @@ use erlen_socketio::SocketId;
 use crate::ack::{AckSink, Collector};
 use crate::broadcast::{BroadcastOperator, Disconnect, Target};
 use crate::engine::Delivery;
-use crate::namespace::{LocalNode, Namespace};
+use crate::namespace::Namespace;
 use crate::outgoing::Event;
 use crate::socket::Room;
 
 pub use cluster::{Bus, ChannelBus, ClusterAdapter, ClusterMessage, NodeId, Operation, Receiver, RequestId};
+pub use local::LocalNode;
 pub(crate) use rooms::LocalRooms;
 pub use rooms::RoomEvent;
 

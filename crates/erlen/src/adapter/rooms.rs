@@ -11,6 +11,7 @@ use erlen_socketio::SocketId;
 use indexmap::IndexMap;
 
 use crate::broadcast::Target;
+use crate::inbox::contain;
 use crate::socket::{Room, Socket};
 
 type Members = IndexMap<SocketId, Socket>;
@@ -181,14 +182,14 @@ impl LocalRooms {
 
     /// Tells the listeners, outside of every lock.
     fn tell(&self, events: impl FnOnce() -> Vec<RoomEvent>) {
-        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        // Not under the lock: a listener may add another one.
+        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner).clone();
         if listeners.is_empty() {
             return;
         }
-        let listeners = listeners.clone();
         for event in events() {
             for listener in &listeners {
-                listener(&event);
+                contain("a listener of rooms", || listener(&event));
             }
         }
     }

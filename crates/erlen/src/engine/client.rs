@@ -34,7 +34,7 @@ pub(super) struct Core {
     /// The parked GET.
     poll: Option<Waker>,
     /// A POST, or the WebSocket's task, that waits until the application takes more.
-    reader: Option<Waker>,
+    readers: Vec<Waker>,
     /// A POST is being dispatched: its answers go out together.
     corked: bool,
     dirty: bool,
@@ -66,7 +66,7 @@ impl<A: Application> Client<A> {
         let core = Core {
             session,
             poll: None,
-            reader: None,
+            readers: Vec::new(),
             corked: false,
             dirty: false,
             finished: false,
@@ -209,7 +209,6 @@ impl<A: Application> Client<A> {
 
     pub(crate) fn end_post(self: &Arc<Self>, complete: Completeness) {
         let mut core = self.lock();
-        core.reader = None;
         core.session.end_post(Instant::now(), complete);
         self.mark_dirty(core);
     }
@@ -234,7 +233,9 @@ impl<A: Application> Client<A> {
         if core.session.is_closed() || core.session.awaits_pong() {
             return Poll::Ready(());
         }
-        core.reader = Some(cx.waker().clone());
+        if !core.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
+            core.readers.push(cx.waker().clone());
+        }
         drop(core);
         // It may have drained between the question and the waker.
         if self.engine.app().is_saturated(self) { Poll::Pending } else { Poll::Ready(()) }
@@ -242,10 +243,8 @@ impl<A: Application> Client<A> {
 
     /// The application takes more: reading goes on.
     pub fn resume_reading(&self) {
-        let reader = self.lock().reader.take();
-        if let Some(waker) = reader {
-            waker.wake();
-        }
+        let readers = std::mem::take(&mut self.lock().readers);
+        readers.into_iter().for_each(Waker::wake);
     }
 
     // The halves of an upgrade, for connection.rs.
@@ -290,7 +289,7 @@ impl<A: Application> Client<A> {
         core.dirty = false;
         let closed = core.session.close_reason();
         let poll = if !core.corked && core.session.has_output() { core.poll.take() } else { None };
-        let reader = if closed.is_some() { core.reader.take() } else { None };
+        let readers = if closed.is_some() { std::mem::take(&mut core.readers) } else { Vec::new() };
         let work = Work {
             connection: core.connection,
             lost_probe: if core.session.is_probing() { None } else { core.probe.take() },
@@ -300,7 +299,7 @@ impl<A: Application> Client<A> {
             armed: core.armed,
         };
         drop(core);
-        for waker in [poll, reader].into_iter().flatten() {
+        for waker in poll.into_iter().chain(readers) {
             waker.wake();
         }
         work
@@ -315,9 +314,7 @@ impl<A: Application> Client<A> {
                 Timeout::Nothing => break,
                 Timeout::Ping => {
                     core.ping_sent = Some(now);
-                    if let Some(reader) = core.reader.take() {
-                        reader.wake();
-                    }
+                    core.readers.drain(..).for_each(Waker::wake);
                 }
                 Timeout::ProbeExpired | Timeout::Closed | Timeout::Forgotten => {}
             }

@@ -1,0 +1,135 @@
+//! What is registered on a namespace: its handlers, middlewares and listeners.
+//!
+//! A pattern of namespaces and each namespace that it has made share one set. Not how they are called: that is inbox.rs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::handler::{AnyHandler, Registered};
+use crate::outgoing::Event;
+use crate::socket::Socket;
+
+/// Sees every event that is emitted; the socket, unless it is a broadcast.
+pub(crate) type OutgoingListener = Arc<dyn Fn(&Event, Option<&Socket>) + Send + Sync>;
+
+/// Handlers that a pattern and its namespaces share: read on every event, written while a server is set up.
+#[derive(Clone, Default)]
+pub(crate) struct HandlerSet(Arc<RwLock<Arc<Handlers>>>);
+
+impl HandlerSet {
+    pub(crate) fn read(&self) -> Arc<Handlers> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Handlers)) {
+        change(Arc::make_mut(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)));
+    }
+
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// All that was registered on a namespace.
+#[derive(Clone, Default)]
+pub(crate) struct Handlers {
+    pub(crate) events: HashMap<String, Registered>,
+    pub(crate) any: Vec<AnyHandler>,
+    pub(crate) any_outgoing: Vec<OutgoingListener>,
+    pub(crate) event_middlewares: Vec<AnyHandler>,
+    pub(crate) connect_middlewares: Vec<AnyHandler>,
+    pub(crate) connect: Vec<AnyHandler>,
+    pub(crate) disconnecting: Vec<AnyHandler>,
+    pub(crate) disconnect: Vec<AnyHandler>,
+}
+
+impl Handlers {
+    /// Whether every event has to pass something before its handler.
+    pub(crate) fn has_event_hooks(&self) -> bool {
+        !self.any.is_empty() || !self.event_middlewares.is_empty()
+    }
+}
+
+/// The methods that register handlers, on whatever has a `handler_set`: a namespace, a pattern of namespaces.
+///
+/// Handlers may be added while the server runs; events that have arrived already do not see them.
+macro_rules! registering {
+    () => {
+        /// Registers the handler of an event, in place of an earlier one. Its return value is the ack.
+        ///
+        /// ```
+        /// # use erlen::{Server, Data, Socket};
+        /// # fn f(io: &Server) {
+        /// io.on("add", |Data((a, b)): Data<(i64, i64)>| a + b);
+        /// io.on("say", async |socket: Socket, Data(text): Data<String>| {
+        ///     socket.to("lobby").emit("said", &text)
+        /// });
+        /// # }
+        /// ```
+        pub fn on<T>(&self, event: &str, handler: impl $crate::Handler<T>) -> &Self {
+            let handler = $crate::handler::Registered::new(event, handler);
+            self.handler_set().change(|h| drop(h.events.insert(event.to_owned(), handler)));
+            self
+        }
+
+        /// Takes the handler of an event away.
+        pub fn off(&self, event: &str) -> &Self {
+            self.handler_set().change(|h| drop(h.events.remove(event)));
+            self
+        }
+
+        /// Called for every socket that has joined, after its CONNECT was answered. An error disconnects it.
+        pub fn on_connect<T>(&self, handler: impl $crate::Handler<T>) -> &Self {
+            let handler = $crate::handler::erase(handler);
+            self.handler_set().change(|h| h.connect.push(handler));
+            self
+        }
+
+        /// Called when a socket has left: its rooms are empty.
+        pub fn on_disconnect<T>(&self, handler: impl $crate::Handler<T>) -> &Self {
+            let handler = $crate::handler::erase(handler);
+            self.handler_set().change(|h| h.disconnect.push(handler));
+            self
+        }
+
+        /// Called when a socket leaves, before [`on_disconnect`](Self::on_disconnect):
+        /// [`Socket::rooms`](crate::Socket::rooms) still tells its rooms.
+        pub fn on_disconnecting<T>(&self, handler: impl $crate::Handler<T>) -> &Self {
+            let handler = $crate::handler::erase(handler);
+            self.handler_set().change(|h| h.disconnecting.push(handler));
+            self
+        }
+
+        /// Adds a middleware that may refuse a connect: its error's message and data go to the client's
+        /// `connect_error`. Middlewares run in the order of their registration.
+        pub fn middleware<T>(&self, middleware: impl $crate::Handler<T>) -> &Self {
+            let middleware = $crate::handler::erase(middleware);
+            self.handler_set().change(|h| h.connect_middlewares.push(middleware));
+            self
+        }
+
+        /// Adds a middleware that every event passes before its handler; its error ends the event and is its ack.
+        pub fn event_middleware<T>(&self, middleware: impl $crate::Handler<T>) -> &Self {
+            let middleware = $crate::handler::erase(middleware);
+            self.handler_set().change(|h| h.event_middlewares.push(middleware));
+            self
+        }
+
+        /// Adds a listener that every event passes first, whether or not it has a handler.
+        pub fn on_any<T>(&self, listener: impl $crate::Handler<T>) -> &Self {
+            let listener = $crate::handler::erase(listener);
+            self.handler_set().change(|h| h.any.push(listener));
+            self
+        }
+
+        /// Adds a listener that sees every event that is emitted; the socket, unless it is a broadcast.
+        pub fn on_any_outgoing(
+            &self,
+            listener: impl Fn(&$crate::Event, Option<&$crate::Socket>) + Send + Sync + 'static,
+        ) -> &Self {
+            self.handler_set().change(|h| h.any_outgoing.push(std::sync::Arc::new(listener)));
+            self
+        }
+    };
+}
+pub(crate) use registering;
