@@ -192,6 +192,27 @@ impl Builder {
         self
     }
 
+    /// Sessions of one address at the same time, an IPv6 address by its /64; more are answered 429. Off by default; 1 000 is
+    /// a good value where clients connect directly, and none where a proxy is in between.
+    pub fn max_sessions_per_address(mut self, sessions: usize) -> Self {
+        self.options.address_limits.sessions = Some(sessions);
+        self
+    }
+
+    /// New sessions of one address a second; more are answered 429. Off by default; 50 is a good value where clients connect
+    /// directly, and none where a proxy is in between.
+    pub fn max_new_sessions_per_address(mut self, per_second: u32) -> Self {
+        self.options.address_limits.new_per_second = Some(per_second);
+        self
+    }
+
+    /// Events of one client a second, with a burst of as many; more are not handled, and their ack is the error `rate_limited`.
+    /// Off by default; 100 is a good value.
+    pub fn max_events_per_second(mut self, events: u32) -> Self {
+        self.limits.max_events_per_second = Some(events.max(1));
+        self
+    }
+
     /// Namespaces of one connection. Default 64.
     pub fn max_namespaces(mut self, namespaces: usize) -> Self {
         self.limits.max_namespaces = namespaces;
@@ -357,11 +378,6 @@ impl Builder {
     /// Proxies whose `X-Forwarded-*` headers are believed. Not built yet: `build` refuses it.
     pub fn trusted_proxies(self, on: bool) -> Self {
         self.not_built_yet(on, "trusted_proxies")
-    }
-
-    /// A limit of events per second and client. Not built yet: `build` refuses it.
-    pub fn rate_limit(self, on: bool) -> Self {
-        self.not_built_yet(on, "rate_limit")
     }
 
     fn not_built_yet(mut self, on: bool, option: &'static str) -> Self {

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use crate::args::RawArgs;
 use crate::dynamic::Parent;
 use crate::engine::{Application, Client, Delivery, random};
+use crate::error::Error;
 use crate::handlers::HandlerSet;
 use crate::inbox::Work;
 use crate::namespace::{Namespace, Shared};
@@ -56,6 +57,14 @@ struct Inner {
     sockets: SmallVec<[Socket; 1]>,
     /// Until when a namespace has to be joined.
     join_by: Option<Instant>,
+    /// What is left of the client's rate of events, if there is one.
+    events: Option<Box<Bucket>>,
+}
+
+/// Tokens that refill with the time.
+struct Bucket {
+    tokens: f64,
+    since: Instant,
 }
 
 impl Connection {
@@ -156,6 +165,13 @@ impl SocketIo {
             client.state().lock().sockets.iter().find(|s| s.namespace().name() == namespace).cloned();
         match (packet.data, socket) {
             (PacketData::Connect { auth }, None) => self.connect(client, namespace, auth.as_deref()),
+            (PacketData::Event { id, .. }, Some(socket)) if !self.may_send_event(client, now) => {
+                let error = Error::new("rate_limited", "too many events a second");
+                if let Some(id) = id {
+                    socket.send_ack(id, &error.to_ack());
+                }
+                tracing::debug!(target: "erlen", socket = %socket.id(), "event over the rate dropped");
+            }
             (PacketData::Event { id, args }, Some(socket)) => {
                 socket.deliver(Work::Event { args: RawArgs::event(args.into_owned()), id, arrived: now });
             }
@@ -173,6 +189,24 @@ impl SocketIo {
                 client.close(CloseReason::ForcedServerClose, "a packet for a namespace that was not joined")
             }
         }
+    }
+
+    /// Takes a token for an event, if events have a rate.
+    fn may_send_event(&self, client: &Arc<Client<Self>>, now: Instant) -> bool {
+        let Some(rate) = self.shared.limits.max_events_per_second else {
+            return true;
+        };
+        let rate = f64::from(rate);
+        let mut inner = client.state().lock();
+        let bucket = inner.events.get_or_insert_with(|| Box::new(Bucket { tokens: rate, since: now }));
+        let passed = now.saturating_duration_since(bucket.since).as_secs_f64();
+        bucket.tokens = passed.mul_add(rate, bucket.tokens).min(rate);
+        bucket.since = now;
+        let allowed = bucket.tokens >= 1.0;
+        if allowed {
+            bucket.tokens -= 1.0;
+        }
+        allowed
     }
 
     fn connect(&self, client: &Arc<Client<Self>>, name: &str, auth: Option<&str>) {

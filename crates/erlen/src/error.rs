@@ -7,6 +7,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::args::Encoded;
+
 /// Shorthand for what a handler returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -69,9 +71,10 @@ impl Error {
         self.source.as_deref()
     }
 
-    /// The one argument of an error ack.
-    pub(crate) fn ack_json(&self) -> String {
-        serde_json::json!({ "error": self.code, "message": self.message }).to_string()
+    /// The error as the one argument of an ack.
+    pub(crate) fn to_ack(&self) -> Encoded {
+        let argument = serde_json::json!({ "error": self.code, "message": self.message });
+        Encoded { json: format!("[{argument}]").into_bytes(), attachments: Vec::new() }
     }
 
     /// The payload of a CONNECT_ERROR.

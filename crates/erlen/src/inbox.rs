@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use erlen_engineio::CloseReason;
 
-use crate::args::{Encoded, RawArgs};
+use crate::args::RawArgs;
 use crate::engine::Delivery;
 use crate::error::Error;
 use crate::extract::Context;
@@ -323,8 +323,7 @@ impl Call {
             (Ok(_), _) => {}
             (Err(error), id) => {
                 if let Some(id) = id {
-                    let json = format!("[{}]", error.ack_json()).into_bytes();
-                    self.socket.send_ack(id, &Encoded { json, attachments: Vec::new() });
+                    self.socket.send_ack(id, &error.to_ack());
                 }
                 self.socket.report(Some(error), &self.event);
             }

@@ -165,7 +165,9 @@ impl<A: Application> Exchange<'_, A> {
             return Err(HandshakeError::Forbidden);
         }
         if self.engine.is_closing() || self.engine.is_full() {
-            return Ok(self.unavailable());
+            return Ok(
+                self.turn_away(StatusCode::SERVICE_UNAVAILABLE, "the server takes no new sessions now")
+            );
         }
         let handshake = Handshake::new(self.parts, self.below.peer, self.below.secure == Some(true));
         if let Some(allow) = &self.engine.options.allow_request
@@ -175,6 +177,9 @@ impl<A: Application> Exchange<'_, A> {
             return Ok(self.refuse(HandshakeError::Forbidden, message));
         }
         query.revision?;
+        if !self.engine.addresses.admit(self.below.peer, Instant::now()) {
+            return Ok(self.turn_away(StatusCode::TOO_MANY_REQUESTS, "too many sessions of this address"));
+        }
         if transport == Transport::WebSocket {
             return self.upgrade(on_upgrade, upgrade::Purpose::Open(handshake));
         }
@@ -278,9 +283,10 @@ impl<A: Application> Exchange<'_, A> {
         answer_text(status, "application/json", Bytes::from(body.to_string()))
     }
 
-    fn unavailable(&self) -> Response<Body> {
+    /// A refusal that may pass: the client comes back later.
+    fn turn_away(&self, status: StatusCode, text: &'static str) -> Response<Body> {
         self.engine.refused.add(1);
-        let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, "the server takes no new sessions now");
+        let mut answer = plain(status, text);
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         answer

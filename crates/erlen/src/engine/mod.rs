@@ -8,6 +8,7 @@
 //!
 //! An [`Application`] is what runs on top: Socket.IO ([`Server`](crate::Server)), or a user's own.
 
+mod addresses;
 mod client;
 mod connection;
 mod handshake;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+pub use addresses::AddressLimits;
 pub use client::{Client, Delivery};
 pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Transport};
 use erlen_engineio::{Config, Session};
@@ -38,6 +40,7 @@ pub use origin::Cors;
 pub(crate) use random::random;
 pub use stream::AnyStream;
 
+use addresses::Addresses;
 use metrics::Counter;
 use sessions::Sessions;
 use shard::Shard;
@@ -84,6 +87,7 @@ pub struct Engine<A: Application> {
     session_config: Arc<Config>,
     shards: Vec<Arc<Shard<A>>>,
     sessions: Sessions<A>,
+    addresses: Addresses,
     next_shard: AtomicUsize,
     refused: Counter,
     closing: AtomicBool,
@@ -104,6 +108,7 @@ impl<A: Application> Engine<A> {
         Ok(Arc::new(Self {
             app,
             session_config: Arc::new(options.session.clone()),
+            addresses: Addresses::new(options.address_limits),
             options,
             shards,
             sessions: Sessions::new(),
@@ -247,6 +252,7 @@ impl<A: Application> Engine<A> {
 
     fn finish(&self, client: &Arc<Client<A>>, reason: CloseReason, detail: &'static str) {
         client.shard().metrics.count_close(reason);
+        self.addresses.release(client.handshake().peer(), Instant::now());
         tracing::debug!(target: "erlen::engine", sid = ?client.sid(), %reason, detail, "session closed");
         self.app.on_close(client, reason, detail);
     }

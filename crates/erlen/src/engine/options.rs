@@ -9,7 +9,7 @@ use std::time::Duration;
 use erlen_engineio::{Config, Transport};
 use http::HeaderMap;
 
-use super::{Handshake, origin::Cors};
+use super::{AddressLimits, Handshake, origin::Cors};
 
 /// The answer of the hook that allows or refuses a handshake: the text goes to the client.
 pub type Allowed = Result<(), String>;
@@ -35,6 +35,8 @@ pub struct Options {
     pub shards: usize,
     /// Sessions at the same time; more are refused with 503.
     pub max_sessions: usize,
+    /// Bounds for each address.
+    pub address_limits: AddressLimits,
     /// How long the body of a POST may take.
     pub body_timeout: Duration,
     /// How long a WebSocket's closing handshake may take.
@@ -59,6 +61,7 @@ impl Default for Options {
             cookie: None,
             shards: 0,
             max_sessions: usize::MAX,
+            address_limits: AddressLimits::default(),
             body_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             max_header_bytes: 16 * 1024,
