@@ -6,12 +6,15 @@
 
 mod deadlines;
 mod engine_packets;
+mod faults;
 mod frames;
 mod handshake;
+mod leaks;
 mod limits;
 mod polling_get;
 mod polling_post;
 mod reasons;
+mod reports;
 mod socket_packets;
 mod support;
 mod upgrade;

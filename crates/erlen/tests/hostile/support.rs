@@ -120,12 +120,19 @@ impl House {
 
     /// Nothing of former clients is left: no session, socket, room or connection.
     pub(crate) async fn is_empty(&self) {
-        until("no session, socket, room and connection is left", || {
-            self.io.engine().session_count() == 0
-                && self.io.engine().connection_count() == 0
-                && self.io.namespaces().iter().all(|n| n.socket_count() == 0 && n.room_sizes().is_empty())
-        })
-        .await;
+        let left = || {
+            let engine = self.io.engine();
+            let namespaces = self.io.namespaces();
+            let sockets: usize = namespaces.iter().map(|n| n.socket_count()).sum();
+            let rooms: usize = namespaces.iter().map(|n| n.room_sizes().len()).sum();
+            [engine.session_count(), engine.connection_count(), sockets, rooms]
+        };
+        let asked = Instant::now();
+        let mut tick = tokio::time::interval(ms(2));
+        while left() != [0; 4] {
+            assert!(asked.elapsed() < PATIENCE, "sessions, connections, sockets, rooms left: {:?}", left());
+            tick.tick().await;
+        }
     }
 
     /// The one I/O thread has read all that was sent before: a whole request went by behind it.
