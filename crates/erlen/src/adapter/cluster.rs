@@ -75,8 +75,8 @@ pub trait Bus: Send + Sync + 'static {
     /// This node's name.
     fn node(&self) -> NodeId;
 
-    /// How many nodes there are, this one included.
-    fn nodes(&self) -> usize;
+    /// How many nodes have subscribed to a namespace, this one included. The others answer nothing about it.
+    fn nodes(&self, namespace: &str) -> usize;
 
     /// To every other node.
     fn publish(&self, message: ClusterMessage);
@@ -86,11 +86,15 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Asks for the messages of a namespace.
     fn subscribe(&self, namespace: &str, receiver: Receiver);
+
+    /// Takes a receiver away, unless another one has come in its place.
+    fn unsubscribe(&self, namespace: &str, receiver: &Receiver);
 }
 
 /// The adapter of a node on a bus.
 pub struct ClusterAdapter {
     shared: Arc<Shared>,
+    receiver: Receiver,
 }
 
 struct Shared {
@@ -116,17 +120,20 @@ impl ClusterAdapter {
     pub fn new(local: LocalNode, bus: Arc<dyn Bus>) -> Arc<Self> {
         let shared =
             Arc::new(Shared { local, bus, next_request: AtomicU64::new(0), state: Mutex::default() });
-        let receiver: Weak<Shared> = Arc::downgrade(&shared);
-        let namespace = shared.local.namespace().to_owned();
-        shared.bus.subscribe(
-            &namespace,
-            Arc::new(move |message| {
-                if let Some(shared) = receiver.upgrade() {
-                    shared.receive(message);
-                }
-            }),
-        );
-        Arc::new(Self { shared })
+        let receiving: Weak<Shared> = Arc::downgrade(&shared);
+        let receiver: Receiver = Arc::new(move |message| {
+            if let Some(shared) = receiving.upgrade() {
+                shared.receive(message);
+            }
+        });
+        shared.bus.subscribe(shared.local.namespace(), Arc::clone(&receiver));
+        Arc::new(Self { shared, receiver })
+    }
+}
+
+impl Drop for ClusterAdapter {
+    fn drop(&mut self) {
+        self.shared.bus.unsubscribe(self.shared.local.namespace(), &self.receiver);
     }
 }
 
@@ -213,6 +220,18 @@ impl AckSink for Forward {
     }
 }
 
+/// A fetch that is awaited. Dropped, its request is forgotten.
+struct Fetching {
+    shared: Arc<Shared>,
+    request: RequestId,
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        self.shared.lock().fetches.remove(&self.request);
+    }
+}
+
 impl Adapter for ClusterAdapter {
     fn broadcast(&self, broadcast: &Broadcast) {
         self.shared.local.broadcast(broadcast);
@@ -255,10 +274,10 @@ impl Adapter for ClusterAdapter {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         self.shared.lock().fetches.insert(request, sender);
         self.shared.publish(Operation::Fetch(request, target.clone()));
-        let shared = Arc::clone(&self.shared);
+        let fetching = Fetching { shared: Arc::clone(&self.shared), request };
         Box::pin(async move {
             let deadline = {
-                let _entered = shared.local.runtime().enter();
+                let _entered = fetching.shared.local.runtime().enter();
                 tokio::time::sleep(REQUEST_TIMEOUT)
             };
             let mut deadline = std::pin::pin!(deadline);
@@ -268,7 +287,6 @@ impl Adapter for ClusterAdapter {
                     () = deadline.as_mut() => break,
                 }
             }
-            shared.lock().fetches.remove(&request);
             sockets
         })
     }
@@ -295,7 +313,7 @@ impl Adapter for ClusterAdapter {
     }
 
     fn nodes(&self) -> usize {
-        self.shared.bus.nodes()
+        self.shared.bus.nodes(self.shared.local.namespace())
     }
 }
 
@@ -307,7 +325,14 @@ pub struct ChannelBus {
 }
 
 type Receivers = RwLock<HashMap<Box<str>, Receiver>>;
-type Hub = RwLock<Vec<(NodeId, mpsc::UnboundedSender<ClusterMessage>)>>;
+type Hub = RwLock<Vec<Place>>;
+
+/// A node's place on the hub.
+struct Place {
+    node: NodeId,
+    sender: mpsc::UnboundedSender<ClusterMessage>,
+    receivers: Arc<Receivers>,
+}
 
 impl ChannelBus {
     /// A bus with so many places, one for each node. Call it inside a tokio runtime, which carries the messages.
@@ -319,8 +344,9 @@ impl ChannelBus {
     fn place(hub: &Arc<Hub>) -> Arc<Self> {
         let node = NodeId(u64::from_ne_bytes(random()));
         let (sender, mut messages) = mpsc::unbounded_channel::<ClusterMessage>();
-        hub.write().unwrap_or_else(PoisonError::into_inner).push((node, sender));
         let receivers = Arc::new(Receivers::default());
+        let place = Place { node, sender, receivers: Arc::clone(&receivers) };
+        hub.write().unwrap_or_else(PoisonError::into_inner).push(place);
         let own = Arc::clone(&receivers);
         tokio::spawn(async move {
             while let Some(message) = messages.recv().await {
@@ -335,10 +361,10 @@ impl ChannelBus {
     }
 
     fn deliver(&self, message: &ClusterMessage, to: impl Fn(NodeId) -> bool) {
-        for (node, sender) in self.hub.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if to(*node) {
+        for place in self.hub.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if to(place.node) {
                 // A node that is gone hears nothing.
-                let _ = sender.send(message.clone());
+                let _ = place.sender.send(message.clone());
             }
         }
     }
@@ -349,8 +375,11 @@ impl Bus for ChannelBus {
         self.node
     }
 
-    fn nodes(&self) -> usize {
-        self.hub.read().unwrap_or_else(PoisonError::into_inner).len()
+    fn nodes(&self, namespace: &str) -> usize {
+        let has = |place: &&Place| {
+            place.receivers.read().unwrap_or_else(PoisonError::into_inner).contains_key(namespace)
+        };
+        self.hub.read().unwrap_or_else(PoisonError::into_inner).iter().filter(has).count()
     }
 
     fn publish(&self, message: ClusterMessage) {
@@ -363,5 +392,12 @@ impl Bus for ChannelBus {
 
     fn subscribe(&self, namespace: &str, receiver: Receiver) {
         self.receivers.write().unwrap_or_else(PoisonError::into_inner).insert(namespace.into(), receiver);
+    }
+
+    fn unsubscribe(&self, namespace: &str, receiver: &Receiver) {
+        let mut receivers = self.receivers.write().unwrap_or_else(PoisonError::into_inner);
+        if receivers.get(namespace).is_some_and(|known| Arc::ptr_eq(known, receiver)) {
+            receivers.remove(namespace);
+        }
     }
 }

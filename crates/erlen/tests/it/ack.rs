@@ -237,6 +237,18 @@ on_both_adapters! {
         assert!(matches!(wrong.1, Err(AckError::Decode(_))));
         assert_eq!(values(answers), BTreeSet::from([1]));
     }
+
+    async fn acks_of_a_namespace_that_one_node_has_do_not_wait_for_the_others(nodes: Nodes) {
+        nodes.all().for_each(|io| drop(io.of_pattern("/project/{id}")));
+        let mut client = crate::support::join_in(nodes.io(0), "/project/1", ()).await;
+        let asked = nodes.io(0).of("/project/1").emit_with_ack::<u8>("number?", ()).unwrap();
+        answer(&mut client, 1).await;
+        let answers = tokio::time::timeout(ms(3_000), asked).await.expect("before any timeout of the bus");
+        assert_eq!(values(answers), BTreeSet::from([1]));
+        let fetching = nodes.io(0).of("/project/1");
+        let fetched = tokio::time::timeout(ms(3_000), fetching.fetch_sockets()).await.expect("before any timeout");
+        assert_eq!(fetched.len(), 1);
+    }
 }
 
 #[tokio::test]
