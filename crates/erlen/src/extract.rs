@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::args::{Encoded, IntoArgs, RawArgs};
 use crate::error::{EmitError, Error};
 use crate::reason::DisconnectReason;
+use crate::respond::Answer;
 use crate::socket::Socket;
 
 /// What happened: the socket, and an event, a connect or a disconnect.
@@ -199,11 +200,12 @@ impl Ack {
     /// Acknowledges. A tuple is several arguments.
     ///
     /// # Errors
-    /// When the arguments cannot be serialized.
+    /// When the arguments cannot be serialized, or have more attachments than clients accept.
     pub fn send(self, args: impl IntoArgs) -> Result<(), EmitError> {
         if let Some(id) = self.id {
-            let encoded = Encoded::new(&args).map_err(EmitError::Serialize)?;
-            self.socket.send_ack(id, &encoded);
+            let answer = Answer(Encoded::new(&args).map_err(EmitError::Serialize)?);
+            let answer = answer.within(self.socket.namespace().limits().max_attachments)?;
+            self.socket.send_ack(id, &answer.0);
         }
         Ok(())
     }

@@ -225,7 +225,7 @@ impl Socket {
             let verdict = self.call(handler, None, None, Some(reason)).await;
             self.report(verdict.err(), "disconnecting");
         }
-        self.lock().rooms = Vec::new();
+        self.leave_own_room();
         for handler in &handlers.disconnect {
             let verdict = self.call(handler, None, None, Some(reason)).await;
             self.report(verdict.err(), "disconnect");
@@ -318,7 +318,9 @@ impl Call {
     fn settle(&self, verdict: Verdict, now: Instant) {
         let took = now.saturating_duration_since(self.arrived);
         self.socket.client().shard().metrics.handlers.record(took);
-        match (verdict, self.id) {
+        let max_attachments = self.socket.namespace().limits().max_attachments;
+        let fitting = verdict.and_then(|answer| Ok(answer.map(|a| a.within(max_attachments)).transpose()?));
+        match (fitting, self.id) {
             (Ok(Some(answer)), Some(id)) => self.socket.send_ack(id, &answer.0),
             (Ok(_), _) => {}
             (Err(error), id) => {

@@ -5,11 +5,23 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use crate::args::{Binary, Encoded, IntoArgs, RawArgs};
-use crate::error::Error;
+use crate::error::{EmitError, Error};
 
 /// The answer of a handler, encoded.
 #[derive(Debug)]
 pub struct Answer(pub(crate) Encoded);
+
+impl Answer {
+    /// The answer, if clients take so many attachments.
+    pub(crate) fn within(self, max_attachments: usize) -> Result<Self, EmitError> {
+        match self.0.attachments.len() {
+            count if count > max_attachments => {
+                Err(EmitError::TooManyAttachments { count, max: max_attachments })
+            }
+            _ => Ok(self),
+        }
+    }
+}
 
 /// What a handler may return. The value is the ack of the event, if the client asked for one.
 ///

@@ -52,8 +52,10 @@ pub(crate) struct State {
     /// Events are dispatched: the CONNECT was granted, and the server has not disconnected the socket.
     pub(crate) dispatching: bool,
     pub(crate) inbox: Inbox,
-    /// The rooms that the socket is in; after its end, those that it was in, until its handlers have run.
+    /// The rooms that the socket is in besides its own; after its end, those that it was in, until `out`.
     pub(crate) rooms: Vec<Room>,
+    /// The handlers that still see the rooms have run: it is in none, its own not either.
+    out: bool,
     extras: Option<Box<Extras>>,
 }
 
@@ -169,11 +171,15 @@ impl Socket {
         self.0.namespace.rooms().leave(self, room.as_ref());
     }
 
-    /// The rooms that the socket is in, the one named by its id among them.
+    /// The rooms that the socket is in, the one named by its id among them. None once it has left, but for the
+    /// handlers of [`on_disconnecting`](Namespace::on_disconnecting).
     pub fn rooms(&self) -> Vec<Room> {
-        let mut rooms = vec![Room::from(self.id().as_str())];
-        rooms.extend(self.lock().rooms.iter().cloned());
-        rooms
+        let state = self.lock();
+        if state.out {
+            return Vec::new();
+        }
+        let own = Room::from(self.id().as_str());
+        std::iter::once(own).chain(state.rooms.iter().cloned()).collect()
     }
 
     /// Ends the socket: the client leaves this namespace, its connection stays. A JavaScript client
@@ -349,6 +355,13 @@ impl Socket {
             self.0.connected.store(true, Ordering::Release);
         }
         !state.closed
+    }
+
+    /// The rooms are no longer to be seen.
+    pub(crate) fn leave_own_room(&self) {
+        let mut state = self.lock();
+        state.out = true;
+        state.rooms = Vec::new();
     }
 
     /// Drops the handlers registered on this socket, which may hold the socket itself.
