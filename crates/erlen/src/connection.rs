@@ -47,6 +47,8 @@ pub struct Connection {
     inner: Mutex<Inner>,
     /// Whether `Inner` holds a deadline: spares the lock where there is none.
     has_deadline: AtomicBool,
+    /// The log has told that it asks for namespaces that do not exist.
+    told_unknown: AtomicBool,
     /// Sockets whose inbox is full.
     saturated: AtomicIsize,
 }
@@ -215,7 +217,7 @@ impl SocketIo {
             return client.close(CloseReason::ForcedServerClose, "too many namespaces on one connection");
         }
         let Some(namespace) = self.find(name, auth) else {
-            self.log_unknown(name);
+            self.log_unknown(client, name);
             return send(client, outgoing::refused(name, r#"{"message":"Invalid namespace"}"#));
         };
         let id = SocketId::from_random(random());
@@ -231,7 +233,11 @@ impl SocketIo {
         socket.deliver(Work::Connect);
     }
 
-    fn log_unknown(&self, name: &str) {
+    /// One line a connection, however often it asks.
+    fn log_unknown(&self, client: &Client<Self>, name: &str) {
+        if client.state().told_unknown.swap(true, Relaxed) {
+            return;
+        }
         let known: Vec<_> = self.namespaces().iter().take(8).map(|n| n.name().to_owned()).collect();
         let asked: Cow<'_, str> =
             name.chars().take(64).flat_map(char::escape_default).collect::<String>().into();

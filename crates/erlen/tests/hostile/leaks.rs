@@ -1,30 +1,11 @@
 //! What is left when clients have gone: nothing. And how much one client can make the server hold.
 
-use std::process::Command;
-
 use erlen::engine::CloseReason;
 use erlen::{Data, Error, Socket};
 
-use crate::support::{House, Http, Poll, Ws, ask, frame, ms, resident, until};
+use crate::support::{House, Http, Poll, Ws, alone, ask, frame, ms, resident, until};
 
 const MIB: usize = 1 << 20;
-
-/// Runs the test of that name in a process of its own, where its memory is its own too. True in that process.
-fn alone(name: &str) -> bool {
-    if std::env::var_os("HOSTILE_ALONE").is_some() {
-        return true;
-    }
-    let binary = std::env::current_exe().expect("this binary");
-    let run =
-        Command::new(binary).args(["--exact", name]).env("HOSTILE_ALONE", "1").output().expect("a process");
-    let output = String::from_utf8_lossy(&run.stdout);
-    assert!(
-        run.status.success() && output.contains("1 passed"),
-        "{output}{}",
-        String::from_utf8_lossy(&run.stderr)
-    );
-    false
-}
 
 /// One client of each kind comes and goes. The one that never joins may still ask for its last packet.
 async fn one_of_each_kind(house: &House) -> Poll {

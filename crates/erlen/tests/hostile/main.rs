@@ -11,6 +11,7 @@ mod frames;
 mod handshake;
 mod leaks;
 mod limits;
+mod logs;
 mod polling_get;
 mod polling_post;
 mod reasons;

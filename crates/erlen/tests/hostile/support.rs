@@ -565,3 +565,23 @@ pub(crate) fn resident() -> usize {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
     line.trim().trim_end_matches(" kB").trim().parse::<usize>().expect("a number") * 1024
 }
+
+/// Runs the test of that name in a process of its own, where its memory and its log are its own too. True in that process.
+pub(crate) fn alone(name: &str) -> bool {
+    if std::env::var_os("HOSTILE_ALONE").is_some() {
+        return true;
+    }
+    let binary = std::env::current_exe().expect("this binary");
+    let run = std::process::Command::new(binary)
+        .args(["--exact", name])
+        .env("HOSTILE_ALONE", "1")
+        .output()
+        .expect("a process");
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(
+        run.status.success() && output.contains("1 passed"),
+        "{output}{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    false
+}
