@@ -121,9 +121,9 @@ pub(crate) fn screenshots() -> Result<(), Failure> {
     step("build Erlen Live", cargo(&["build", "--release", "--package", "erlen-dashboard"]))?;
     let folder = tools::folder("apps/dashboard/tests/page");
     tools::npm_ci(&folder)?;
-    let mut take = command("node", &["screenshots.js"]);
+    let pictures = root().join("docs/pictures");
+    let mut take = command("node", &["screenshots.js", &pictures.to_string_lossy()]);
     take.current_dir(folder).env("CHROMIUM", chromium);
     take.env("ERLEN_LIVE_BIN", target_dir().join("release/erlen-dashboard"));
-    take.env("ERLEN_PICTURES", root().join("docs/pictures"));
     step("screenshots", take)
 }
