@@ -121,7 +121,7 @@ async fn b59_clients_that_come_and_go_leave_memory_flat() {
     let counter = std::sync::atomic::AtomicU32::new(0);
     house.io.on_disconnect(move || {
         let number = counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if number % 100 == 0 { Err(Error::new("planned", "")) } else { Ok(()) }
+        if number.is_multiple_of(100) { Err(Error::new("planned", "")) } else { Ok(()) }
     });
     let mut warm = 0;
     for round in 0..6 {

@@ -54,7 +54,7 @@ impl Watched {
         for (name, reason) in [("/", root), ("/two", two)] {
             let own: Vec<_> = calls.iter().filter(|call| call.0 == name).collect();
             let expected =
-                [(name.to_owned(), "disconnecting", reason, 2), (name.to_owned(), "disconnect", reason, 1)];
+                [(name.to_owned(), "disconnecting", reason, 2), (name.to_owned(), "disconnect", reason, 0)];
             assert_eq!(own, expected.iter().collect::<Vec<_>>());
         }
     }
