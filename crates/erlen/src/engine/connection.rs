@@ -8,9 +8,10 @@
 //! A small task reads; the shard's driver writes, once a turn, whatever was queued. Nothing else exists for
 //! an idle connection: it reads through a buffer of the thread and keeps an incomplete tail alone.
 
+mod write;
+
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,9 +25,8 @@ use tokio::time::Sleep;
 use super::shard::{Local, Slot};
 use super::stream::Stream;
 use super::{Application, Client};
+use write::{Outbound, Written};
 
-/// Bytes copied into one write; what is longer is written from where it lies.
-const CORK: usize = 64 * 1024;
 /// Reads of one connection before the others have their turn.
 const READS_A_TURN: usize = 16;
 
@@ -49,15 +49,6 @@ struct Inbound {
     assembler: Assembler,
 }
 
-/// Bytes that the stream did not take yet.
-#[derive(Default)]
-struct Outbound {
-    pending: Vec<u8>,
-    written: usize,
-    /// The close frame is among them: nothing may follow.
-    closing: bool,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Probing,
@@ -72,14 +63,6 @@ enum End {
     Close(Option<u16>),
     Fault(FrameError),
     BadPacket,
-}
-
-/// Whether the stream took everything.
-#[derive(PartialEq, Eq)]
-enum Written {
-    All,
-    Stalled,
-    Broken,
 }
 
 impl<A: Application> Connection<A> {
@@ -109,201 +92,6 @@ impl<A: Application> Connection<A> {
         let task = Task { local: Rc::clone(local), connection, slot, closing: None };
         task.begin(role, leftover);
         tokio::task::spawn_local(tokio::task::unconstrained(task));
-    }
-
-    /// Writes what is queued: one packet from where it lies, several from the thread's buffer, by one call.
-    pub(super) fn flush(&self, local: &Local<A>) {
-        if self.mode.get() != Mode::Open {
-            return;
-        }
-        if !self.write_pending(local) {
-            return self.give_up_if_closed(local);
-        }
-        loop {
-            let mut core = self.client.lock();
-            let Some(first) = core.session.poll_transmit() else {
-                let closed = core.session.is_closed();
-                drop(core);
-                if closed {
-                    self.close(local, None);
-                }
-                return;
-            };
-            let metrics = &local.shard.metrics;
-            let Some(second) = core.session.poll_transmit() else {
-                drop(core);
-                metrics.packets_out.add(1);
-                if !self.write(local, first.websocket_frame()) {
-                    return;
-                }
-                continue;
-            };
-            let mut cork = local.cork.borrow_mut();
-            cork.clear();
-            cork.extend_from_slice(first.websocket_frame());
-            cork.extend_from_slice(second.websocket_frame());
-            let mut packets = 2;
-            while cork.len() < CORK
-                && let Some(packet) = core.session.poll_transmit()
-            {
-                cork.extend_from_slice(packet.websocket_frame());
-                packets += 1;
-            }
-            drop(core);
-            metrics.packets_out.add(packets);
-            let open = self.write(local, &cork);
-            if cork.capacity() > 4 * CORK {
-                *cork = Vec::with_capacity(2 * CORK);
-            }
-            if !open {
-                return;
-            }
-        }
-    }
-
-    /// The session has ended while the stream is full: what is queued joins what is pending, and the
-    /// close timeout decides.
-    fn give_up_if_closed(&self, local: &Local<A>) {
-        let mut core = self.client.lock();
-        if !core.session.is_closed() || self.mode.get() != Mode::Open {
-            return;
-        }
-        let mut outbound = self.outbound.borrow_mut();
-        while let Some(packet) = core.session.poll_transmit() {
-            outbound.pending.extend_from_slice(packet.websocket_frame());
-        }
-        drop((core, outbound));
-        self.close(local, None);
-    }
-
-    /// Closes a WebSocket whose probe came to nothing.
-    pub(super) fn close_probe(&self, local: &Local<A>) {
-        if self.mode.get() == Mode::Probing {
-            self.close(local, None);
-        }
-    }
-
-    /// Sends a close frame behind what is pending, and waits for the peer's.
-    fn close(&self, local: &Local<A>, code: Option<u16>) {
-        if self.mode.replace(Mode::Closing) == Mode::Gone {
-            return self.mode.set(Mode::Gone);
-        }
-        let (bytes, len) = frame::close_frame(code);
-        if !self.outbound.borrow().closing {
-            self.write_or_keep(local, &bytes[..len]);
-            self.outbound.borrow_mut().closing = true;
-        }
-        self.wake();
-    }
-
-    /// Writes at once. False when the stream is full (the rest is kept) or broken.
-    fn write(&self, local: &Local<A>, bytes: &[u8]) -> bool {
-        match self.try_write(local, bytes) {
-            Ok(n) if n == bytes.len() => true,
-            Ok(n) => {
-                self.keep(&bytes[n..]);
-                false
-            }
-            Err(_) => {
-                self.broken(local);
-                false
-            }
-        }
-    }
-
-    /// Writes at once unless something is pending; keeps what could not go.
-    fn write_or_keep(&self, local: &Local<A>, bytes: &[u8]) {
-        if self.outbound.borrow().pending.is_empty() {
-            self.write(local, bytes);
-        } else {
-            self.outbound.borrow_mut().pending.extend_from_slice(bytes);
-        }
-    }
-
-    fn keep(&self, rest: &[u8]) {
-        let mut outbound = self.outbound.borrow_mut();
-        outbound.pending.clear();
-        outbound.pending.extend_from_slice(rest);
-        outbound.written = 0;
-        drop(outbound);
-        if self.mode.get() == Mode::Open {
-            self.client.lock().session.set_stalled(Some(Instant::now()));
-            self.client.touch();
-        }
-    }
-
-    /// Writes what is pending; true when nothing is any longer.
-    fn write_pending(&self, local: &Local<A>) -> bool {
-        match self.drain_pending(local) {
-            Written::All => true,
-            Written::Stalled => false,
-            Written::Broken => {
-                self.broken(local);
-                false
-            }
-        }
-    }
-
-    fn drain_pending(&self, local: &Local<A>) -> Written {
-        let mut outbound = self.outbound.borrow_mut();
-        if outbound.pending.is_empty() {
-            return Written::All;
-        }
-        let bytes = std::mem::take(&mut outbound.pending);
-        match self.try_write(local, bytes.get(outbound.written..).unwrap_or_default()) {
-            Err(_) => Written::Broken,
-            Ok(n) if outbound.written + n == bytes.len() => {
-                outbound.written = 0;
-                drop(outbound);
-                if self.mode.get() == Mode::Open {
-                    self.client.lock().session.set_stalled(None);
-                }
-                Written::All
-            }
-            Ok(n) => {
-                outbound.written += n;
-                outbound.pending = bytes;
-                drop(outbound);
-                if n > 0 && self.mode.get() == Mode::Open {
-                    self.client.lock().session.set_stalled(Some(Instant::now()));
-                }
-                Written::Stalled
-            }
-        }
-    }
-
-    /// Bytes written now; fewer than all when the stream is full, and then the task is woken once it is not.
-    fn try_write(&self, local: &Local<A>, bytes: &[u8]) -> io::Result<usize> {
-        let waker = self.waker.borrow();
-        let mut cx = Context::from_waker(waker.as_ref().unwrap_or(Waker::noop()));
-        let mut stream = self.stream.borrow_mut();
-        let mut written = 0;
-        while written < bytes.len() {
-            local.shard.metrics.writes.add(1);
-            match stream.poll_write(&mut cx, &bytes[written..]) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(n)) => written += n,
-                Poll::Ready(Err(e)) => return Err(e),
-                Poll::Pending => break,
-            }
-        }
-        local.shard.metrics.bytes_out.add(written);
-        match stream.poll_flush(&mut cx) {
-            Poll::Ready(Err(e)) => return Err(e),
-            flushed => self.unflushed.set(flushed.is_pending()),
-        }
-        Ok(written)
-    }
-
-    fn broken(&self, _: &Local<A>) {
-        self.lost(CloseReason::TransportError, "write failed");
-        self.wake();
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
-        }
     }
 
     /// Takes bytes as they were read; `bytes` is unmasked in place.
@@ -374,19 +162,6 @@ impl<A: Application> Connection<A> {
             ProbeStep::Refused => return Err(End::Close(None)),
         }
         Ok(())
-    }
-
-    /// Answers a ping frame. While bytes are pending none is added: the newest ping alone needs its answer.
-    fn pong(&self, local: &Local<A>, payload: &[u8]) {
-        if !self.outbound.borrow().pending.is_empty() {
-            return;
-        }
-        let mut header = [0; frame::MAX_HEADER];
-        let length = frame::write_header(&mut header, frame::Opcode::Pong, payload.len());
-        let mut bytes = Vec::with_capacity(length + payload.len());
-        bytes.extend_from_slice(&header[..length]);
-        bytes.extend_from_slice(payload);
-        self.write(local, &bytes);
     }
 
     /// Ends what the connection carries, and closes it with the code that the cause asks for.
@@ -508,26 +283,6 @@ impl<A: Application> Task<A> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-impl<A: Application> Connection<A> {
-    /// Goes on where a full stream had stopped the driver.
-    fn flush_if_pending(&self, local: &Local<A>) {
-        if self.unflushed.get() {
-            // Writes nothing, and flushes.
-            let _ = self.try_write(local, &[]);
-        }
-        if self.outbound.borrow().pending.is_empty() {
-            return;
-        }
-        match self.mode.get() {
-            Mode::Open => self.flush(local),
-            Mode::Probing => {
-                self.write_pending(local);
-            }
-            Mode::Closing | Mode::Gone => {}
-        }
     }
 }
 
