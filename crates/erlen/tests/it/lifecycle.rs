@@ -1,1 +1,231 @@
-//! Pending.
+//! From the builder to the shutdown: what is refused, what tasks may do, what is counted, how it ends.
+
+use std::time::Duration;
+
+use erlen::{BuildError, Cors, DisconnectReason, Server, Socket, Transports};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{WebSocket, ended, get, heard, join, ms, notes, serve, soon, until};
+
+/// A WebSocket that has joined `/`.
+async fn websocket(addr: std::net::SocketAddr) -> WebSocket {
+    let mut ws = WebSocket::open(addr).await;
+    ws.send("40").await;
+    assert!(ws.packet().await.starts_with("40{"));
+    ws
+}
+
+#[test]
+fn an_option_that_is_not_built_yet_is_refused_by_its_name() {
+    let asked = [
+        ("allow_eio3", Server::builder().allow_eio3(true)),
+        ("per_message_deflate", Server::builder().per_message_deflate(true)),
+        ("http_compression", Server::builder().http_compression(true)),
+        ("connection_state_recovery", Server::builder().connection_state_recovery(true)),
+        ("msgpack", Server::builder().msgpack(true)),
+        ("jsonp", Server::builder().jsonp(true)),
+        ("trusted_proxies", Server::builder().trusted_proxies(true)),
+    ];
+    for (option, builder) in asked {
+        let error = builder.build().unwrap_err();
+        assert!(matches!(error, BuildError::NotBuiltYet(name) if name == option), "{option}: {error:?}");
+        assert!(error.to_string().contains(option), "{error}");
+    }
+    Server::builder().msgpack(false).jsonp(false).build().expect("what is not wanted is no reason to refuse");
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_with_a_sentence_that_names_them() {
+    let none = Transports { polling: false, websocket: false };
+    let asked = [
+        ("ping_interval", Server::builder().ping_interval(Duration::ZERO)),
+        ("ping_timeout", Server::builder().ping_timeout(Duration::ZERO)),
+        ("max_payload", Server::builder().max_payload(0)),
+        ("transports", Server::builder().transports(none)),
+        ("cors", Server::builder().cors(Cors::any().credentials(true))),
+    ];
+    for (option, builder) in asked {
+        let error = builder.build().unwrap_err();
+        assert!(matches!(error, BuildError::Invalid(_)) && error.to_string().contains(option), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_background_task_emits_by_a_cloned_handle() {
+    let io = Server::new();
+    let mut client = join(&io).await;
+    let (server, id) = (io.clone(), client.id());
+    let task = tokio::spawn(async move {
+        let mut tick = tokio::time::interval(ms(1));
+        for n in 0..3 {
+            tick.tick().await;
+            server.to(id).emit("tick", n).unwrap();
+        }
+    });
+    for n in 0..3 {
+        assert_eq!(heard(&mut client).await, format!(r#"["tick",{n}]"#));
+    }
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn any_thread_emits_joins_and_reads() {
+    let io = Server::new();
+    let mut client = join(&io).await;
+    let socket = io.socket(&client.id()).unwrap();
+    let threads: Vec<_> = (0..4)
+        .map(|n| {
+            let (io, socket) = (io.clone(), socket.clone());
+            std::thread::spawn(move || {
+                socket.join(format!("room {n}"));
+                for _ in 0..50 {
+                    io.to(format!("room {n}")).emit("n", n).unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut counts = [0; 4];
+    for _ in 0..200 {
+        counts[client.receive().await.unwrap().args.get::<usize>(0).unwrap()] += 1;
+    }
+    assert_eq!(counts, [50; 4]);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(socket.rooms().len(), 5);
+}
+
+#[tokio::test]
+async fn shutdown_ends_every_session_once_and_lets_nobody_in() {
+    let io = Server::builder().healthz(true).build().unwrap();
+    let (pen, mut reasons) = notes::<String>();
+    io.on_disconnect(move |reason: DisconnectReason| pen.note(reason.as_str()));
+    let addr = serve(&io).await;
+    let mut polling = join(&io).await;
+    let mut ws = websocket(addr).await;
+    assert_eq!(get(addr, "/healthz", "").await.status, 200);
+    io.emit("last", "words").unwrap();
+    let shutdown = io.shutdown(Duration::ZERO, Duration::from_secs(5));
+    let reading = async {
+        assert_eq!(ws.packet().await, r#"42["last","words"]"#, "what was sent before still arrives");
+        // No 41: a client comes back to another server by itself.
+        assert!(matches!(ws.message().await, Some(Message::Close(_)) | None));
+        while ws.message().await.is_some() {}
+    };
+    soon("the shutdown", async { tokio::join!(shutdown, reading) }).await;
+    assert_eq!(heard(&mut polling).await, r#"["last","words"]"#);
+    ended(&mut polling).await;
+    assert_eq!(reasons.take::<2>().await, ["server shutting down", "server shutting down"]);
+    assert_eq!((io.socket_count(), io.engine().connection_count()), (0, 0));
+    let answer = get(addr, "/socket.io/?EIO=4&transport=polling", "").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(get(addr, "/healthz", "").await.status, 503);
+    assert_eq!(reasons.so_far(), [""; 0]);
+}
+
+#[tokio::test]
+async fn shutdown_spreads_the_ends_over_a_time() {
+    let io = Server::new();
+    let (pen, mut ends) = notes::<std::time::Instant>();
+    io.on_disconnect(move || pen.note(std::time::Instant::now()));
+    let addr = serve(&io).await;
+    let mut sockets = Vec::new();
+    for _ in 0..4 {
+        sockets.push(websocket(addr).await);
+    }
+    let started = std::time::Instant::now();
+    let shutdown = io.shutdown(ms(200), Duration::from_secs(5));
+    let reading = async {
+        for ws in &mut sockets {
+            while ws.message().await.is_some() {}
+        }
+    };
+    soon("the shutdown", async { tokio::join!(shutdown, reading) }).await;
+    let ends = ends.take::<4>().await;
+    assert!(ends[3].duration_since(started) >= ms(150), "four ends in 200 ms are 50 ms apart");
+}
+
+#[tokio::test]
+async fn a_listener_that_is_told_to_stop_returns_when_its_clients_have_gone() {
+    let io = Server::new();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let listen = io.listen("127.0.0.1:0").stop_when(async move {
+        // Told, or the test is over.
+        let _ = stopped.await;
+        erlen::Stop::NOW
+    });
+    let bound = listen.bind().await.unwrap();
+    let addr = bound.local_addr();
+    let serving = tokio::spawn(std::future::IntoFuture::into_future(bound));
+    let mut ws = websocket(addr).await;
+    stop.send(()).unwrap();
+    while ws.message().await.is_some() {}
+    soon("the listener's end", serving).await.unwrap().unwrap();
+    until("nobody is accepted", || std::net::TcpStream::connect(addr).is_err()).await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error_at_once() {
+    let io = Server::new();
+    let first = io.listen("127.0.0.1:0").bind().await.unwrap();
+    let error = io.listen(first.local_addr()).bind().await.err().expect("the port is taken");
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+#[tokio::test]
+async fn gauges_agree_with_who_is_there_and_return_to_zero() {
+    let io = Server::builder().shards(2).build().unwrap();
+    io.on("echo", |socket: Socket| socket.emit("echo", ()));
+    io.of("/second");
+    let addr = serve(&io).await;
+    let mut polling = Vec::new();
+    for _ in 0..3 {
+        polling.push(join(&io).await);
+    }
+    let mut sockets = Vec::new();
+    for _ in 0..2 {
+        let mut ws = websocket(addr).await;
+        ws.send("40/second,").await;
+        ws.packet().await;
+        sockets.push(ws);
+    }
+    let metrics = io.metrics();
+    assert_eq!((metrics.sessions_polling, metrics.sessions_websocket), (3, 2));
+    assert_eq!((metrics.opened_polling, metrics.opened_websocket), (3, 2));
+    assert_eq!((io.socket_count(), io.of("/second").socket_count()), (5, 2));
+    assert_eq!((io.engine().session_count(), io.engine().connection_count()), (5, 2));
+    io.to(polling[0].id()).emit("waits", "for a poll").unwrap();
+    let metrics = io.metrics();
+    assert_eq!(metrics.queued_packets, 1);
+    assert_eq!(io.socket(&polling[0].id()).unwrap().queued(), (1, metrics.queued_bytes));
+    sockets[0].send(r#"42["echo"]"#).await;
+    assert_eq!(sockets[0].packet().await, r#"42["echo"]"#);
+    assert_eq!(io.metrics().handlers.count(), 1);
+    drop((polling, sockets));
+    until("everybody has gone", || {
+        let metrics = io.metrics();
+        let gauges = [
+            metrics.sessions_polling,
+            metrics.sessions_websocket,
+            metrics.queued_packets,
+            metrics.queued_bytes,
+        ];
+        let tables = [io.socket_count(), io.of("/second").socket_count(), io.engine().session_count()];
+        gauges == [0; 4] && tables == [0; 3] && io.engine().connection_count() == 0
+    })
+    .await;
+    let closed: u64 = io.metrics().closed.iter().map(|(_, count)| count).sum();
+    assert_eq!(closed, 5, "every session has ended once");
+}
+
+#[tokio::test]
+async fn a_dropped_server_ends_its_sessions() {
+    let io = Server::new();
+    let bound = io.listen("127.0.0.1:0").bind().await.unwrap();
+    let addr = bound.local_addr();
+    let serving = tokio::spawn(std::future::IntoFuture::into_future(bound));
+    let mut ws = websocket(addr).await;
+    serving.abort();
+    io.engine().close();
+    drop(io);
+    while ws.message().await.is_some() {}
+}

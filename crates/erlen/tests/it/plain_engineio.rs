@@ -1,1 +1,126 @@
-//! Pending.
+//! The engine alone: another protocol on sessions, by polling and by WebSocket, text and binary.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use base64::Engine as _;
+use erlen::engine::{Application, Client, CloseReason, Engine, Message, Options};
+
+use crate::support::{Notes, Pen, WebSocket, ask, get, notes, until};
+
+/// Sends back what comes, text upper-cased and bytes reversed.
+struct Mirror(Pen<(CloseReason, usize)>);
+
+impl Application for Mirror {
+    type State = std::sync::atomic::AtomicUsize;
+
+    fn open_state(&self) -> Self::State {
+        Self::State::new(0)
+    }
+
+    fn on_open(&self, client: &Arc<Client<Self>>) {
+        client.send_text("welcome").expect("the session has just opened");
+    }
+
+    fn on_message(&self, client: &Arc<Client<Self>>, _: Instant, message: Message<'_>) {
+        client.state().fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        // Who has gone needs no answer.
+        let _ = match message {
+            Message::Text("bye") => return client.close(CloseReason::ForcedClose, "the client said bye"),
+            Message::Text(text) => client.send_text(&text.to_uppercase()),
+            Message::Binary(data) => client.send_binary(&data.iter().rev().copied().collect::<Vec<_>>()),
+        };
+    }
+
+    fn on_close(&self, client: &Arc<Client<Self>>, reason: CloseReason, _: &'static str) {
+        self.0.note((reason, client.state().load(std::sync::atomic::Ordering::Relaxed)));
+    }
+}
+
+async fn mirror() -> (Arc<Engine<Mirror>>, std::net::SocketAddr, Notes<(CloseReason, usize)>) {
+    let (pen, closed) = notes();
+    let mut options = Options::default();
+    options.shards = 1;
+    let engine = Engine::start(Mirror(pen), options).expect("threads");
+    let bound = engine.listen("127.0.0.1:0").bind().await.expect("a free port");
+    let addr = bound.local_addr();
+    tokio::spawn(std::future::IntoFuture::into_future(bound));
+    (engine, addr, closed)
+}
+
+#[tokio::test]
+async fn text_and_bytes_travel_over_a_websocket() {
+    let (engine, addr, mut closed) = mirror().await;
+    let mut ws = WebSocket::open_at(addr, "/engine.io/").await;
+    assert_eq!(ws.packet().await, "4welcome");
+    ws.send("4hello").await;
+    assert_eq!(ws.packet().await, "4HELLO");
+    ws.send_binary(vec![1, 2, 3]).await;
+    assert_eq!(ws.binary().await, [3, 2, 1].as_slice());
+    ws.send("4bye").await;
+    while ws.message().await.is_some() {}
+    assert_eq!(closed.next().await, (CloseReason::ForcedClose, 3));
+    until("the session is forgotten", || engine.session_count() == 0).await;
+}
+
+#[tokio::test]
+async fn text_and_bytes_travel_by_polling() {
+    let (_engine, addr, mut closed) = mirror().await;
+    let open = get(addr, "/engine.io/?EIO=4&transport=polling", "").await.text();
+    let (open, welcome) = match open.split_once('\u{1e}') {
+        Some((open, welcome)) => (open.to_owned(), Some(welcome.to_owned())),
+        None => (open, None),
+    };
+    let sid = open.split('"').nth(3).expect("a sid").to_owned();
+    let target = format!("/engine.io/?EIO=4&transport=polling&sid={sid}");
+    let welcome = match welcome {
+        Some(welcome) => welcome,
+        None => get(addr, &target, "").await.text(),
+    };
+    assert_eq!(welcome, "4welcome");
+    let bytes = base64::engine::general_purpose::STANDARD.encode([1, 2, 3]);
+    let answer = ask(addr, "POST", &target, "", &format!("4hello\u{1e}b{bytes}")).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    let reversed = base64::engine::general_purpose::STANDARD.encode([3, 2, 1]);
+    assert_eq!(get(addr, &target, "").await.text(), format!("4HELLO\u{1e}b{reversed}"));
+    assert_eq!(ask(addr, "POST", &target, "", "4bye").await.status, 200);
+    assert_eq!(get(addr, &target, "").await.text(), "1");
+    assert_eq!(closed.next().await, (CloseReason::ForcedClose, 3));
+    assert_eq!(get(addr, &target, "").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_session_moves_from_polling_to_a_websocket_and_keeps_its_state() {
+    let (engine, addr, mut closed) = mirror().await;
+    let open = get(addr, "/engine.io/?EIO=4&transport=polling", "").await.text();
+    let sid = open.split('"').nth(3).expect("a sid").to_owned();
+    let target = format!("/engine.io/?EIO=4&transport=polling&sid={sid}");
+    if !open.contains("4welcome") {
+        assert_eq!(get(addr, &target, "").await.text(), "4welcome");
+    }
+    ask(addr, "POST", &target, "", "4first").await;
+    let url = format!("ws://{addr}/engine.io/?EIO=4&transport=websocket&sid={sid}");
+    let (stream, _) = tokio_tungstenite::connect_async(url).await.expect("a WebSocket");
+    let mut ws = WebSocket::over(stream);
+    ws.send("2probe").await;
+    assert_eq!(ws.packet().await, "3probe");
+    ws.send("5").await;
+    assert_eq!(ws.packet().await, "4FIRST");
+    ws.send("4bye").await;
+    while ws.message().await.is_some() {}
+    assert_eq!(closed.next().await, (CloseReason::ForcedClose, 2));
+    assert_eq!(engine.metrics().upgrades, 1);
+}
+
+#[tokio::test]
+async fn closing_the_engine_tells_the_application_of_every_session_once() {
+    let (engine, addr, mut closed) = mirror().await;
+    let mut ws = WebSocket::open_at(addr, "/engine.io/").await;
+    assert_eq!(ws.packet().await, "4welcome");
+    engine.close();
+    engine.close();
+    while ws.message().await.is_some() {}
+    assert_eq!(closed.next().await, (CloseReason::ServerShuttingDown, 0));
+    until("nothing is left", || engine.session_count() == 0 && engine.connection_count() == 0).await;
+    assert!(closed.so_far().is_empty());
+}

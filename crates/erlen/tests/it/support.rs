@@ -276,6 +276,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         this
     }
 
+    /// The same for a session that is there already.
+    pub(crate) fn over(stream: WebSocketStream<S>) -> Self {
+        Self(stream)
+    }
+
     pub(crate) async fn send(&mut self, packet: &str) {
         self.0.send(Message::text(packet)).await.expect("an open WebSocket");
     }
