@@ -108,7 +108,7 @@ async fn shutdown_ends_every_session_once_and_lets_nobody_in() {
         assert_eq!(ws.packet().await, r#"42["last","words"]"#, "what was sent before still arrives");
         // No 41: a client comes back to another server by itself.
         assert!(matches!(ws.message().await, Some(Message::Close(_)) | None));
-        while ws.message().await.is_some() {}
+        ws.end().await;
     };
     soon("the shutdown", async { tokio::join!(shutdown, reading) }).await;
     assert_eq!(heard(&mut polling).await, r#"["last","words"]"#);
@@ -135,8 +135,8 @@ async fn shutdown_spreads_the_ends_over_a_time() {
     let started = std::time::Instant::now();
     let shutdown = io.shutdown(ms(200), Duration::from_secs(5));
     let reading = async {
-        for ws in &mut sockets {
-            while ws.message().await.is_some() {}
+        for ws in sockets {
+            ws.end().await;
         }
     };
     soon("the shutdown", async { tokio::join!(shutdown, reading) }).await;
@@ -156,9 +156,9 @@ async fn a_listener_that_is_told_to_stop_returns_when_its_clients_have_gone() {
     let bound = listen.bind().await.unwrap();
     let addr = bound.local_addr();
     let serving = tokio::spawn(std::future::IntoFuture::into_future(bound));
-    let mut ws = websocket(addr).await;
+    let ws = websocket(addr).await;
     stop.send(()).unwrap();
-    while ws.message().await.is_some() {}
+    ws.end().await;
     soon("the listener's end", serving).await.unwrap().unwrap();
     until("nobody is accepted", || std::net::TcpStream::connect(addr).is_err()).await;
 }
@@ -223,9 +223,9 @@ async fn a_dropped_server_ends_its_sessions() {
     let bound = io.listen("127.0.0.1:0").bind().await.unwrap();
     let addr = bound.local_addr();
     let serving = tokio::spawn(std::future::IntoFuture::into_future(bound));
-    let mut ws = websocket(addr).await;
+    let ws = websocket(addr).await;
     serving.abort();
     io.engine().close();
     drop(io);
-    while ws.message().await.is_some() {}
+    ws.end().await;
 }

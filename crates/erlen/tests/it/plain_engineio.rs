@@ -58,7 +58,7 @@ async fn text_and_bytes_travel_over_a_websocket() {
     ws.send_binary(vec![1, 2, 3]).await;
     assert_eq!(ws.binary().await, [3, 2, 1].as_slice());
     ws.send("4bye").await;
-    while ws.message().await.is_some() {}
+    ws.end().await;
     assert_eq!(closed.next().await, (CloseReason::ForcedClose, 3));
     until("the session is forgotten", || engine.session_count() == 0).await;
 }
@@ -107,7 +107,7 @@ async fn a_session_moves_from_polling_to_a_websocket_and_keeps_its_state() {
     ws.send("5").await;
     assert_eq!(ws.packet().await, "4FIRST");
     ws.send("4bye").await;
-    while ws.message().await.is_some() {}
+    ws.end().await;
     assert_eq!(closed.next().await, (CloseReason::ForcedClose, 2));
     assert_eq!(engine.metrics().upgrades, 1);
 }
@@ -119,7 +119,7 @@ async fn closing_the_engine_tells_the_application_of_every_session_once() {
     assert_eq!(ws.packet().await, "4welcome");
     engine.close();
     engine.close();
-    while ws.message().await.is_some() {}
+    ws.end().await;
     assert_eq!(closed.next().await, (CloseReason::ServerShuttingDown, 0));
     until("nothing is left", || engine.session_count() == 0 && engine.connection_count() == 0).await;
     assert!(closed.so_far().is_empty());

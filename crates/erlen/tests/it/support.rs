@@ -308,6 +308,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
+    /// Reads to the end, and then ends its own side, which the server waits for.
+    pub(crate) async fn end(mut self) {
+        while self.message().await.is_some() {}
+    }
+
     /// The next message; `None` at the end.
     pub(crate) async fn message(&mut self) -> Option<Message> {
         soon("a message", self.0.next()).await?.ok()
