@@ -4,7 +4,7 @@
 //! delivered. What goes out is an [`EncodedPacket`](crate::EncodedPacket). The polling transport
 //! calls it with the body of a POST. Spec: Engine.IO protocol, "HTTP long-polling, packet encoding".
 
-use std::{iter::FusedIterator, mem};
+use std::{borrow::Cow, iter::FusedIterator, mem};
 
 use base64::{
     Engine as _,
@@ -42,7 +42,7 @@ enum Rest<'a> {
 /// Reads `body`, which came in one POST.
 ///
 /// A body of more than `max_packets` yields [`DecodeError::TooManyPackets`] and nothing else. Base64
-/// is taken with and without padding, in the standard and in the URL-safe alphabet.
+/// is taken with and without padding, in lines or in one, in the standard and in the URL-safe alphabet.
 ///
 /// ```
 /// use erlen_engineio::{Message, Packet, payload::{self, PayloadPacket}};
@@ -86,7 +86,11 @@ fn split_first(body: &[u8]) -> (&[u8], Option<&[u8]>) {
     (parts.next().unwrap_or_default(), parts.next())
 }
 
-fn decode_packet(packet: &[u8]) -> Result<PayloadPacket<'_>, DecodeError> {
+/// Reads one packet as a payload has it. A client without binary frames sends these on a WebSocket too, as text.
+///
+/// # Errors
+/// What is wrong with the packet.
+pub fn decode_packet(packet: &[u8]) -> Result<PayloadPacket<'_>, DecodeError> {
     if let Some(base64) = packet.strip_prefix(b"b") {
         return decode_base64(base64).map(PayloadPacket::Binary);
     }
@@ -98,9 +102,19 @@ fn decode_packet(packet: &[u8]) -> Result<PayloadPacket<'_>, DecodeError> {
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, DecodeError> {
     const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
     const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
+    let text = without_line_breaks(text);
     let url_safe = text.iter().any(|byte| matches!(byte, b'-' | b'_'));
     let decoded = if url_safe { URL_SAFE.decode(text) } else { STANDARD.decode(text) };
     decoded.map_err(|_| DecodeError::Base64)
+}
+
+/// Android's encoder, which the Java client uses, breaks its lines and ends the last one.
+fn without_line_breaks(text: &[u8]) -> Cow<'_, [u8]> {
+    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    if !text.iter().any(is_break) {
+        return Cow::Borrowed(text);
+    }
+    text.iter().copied().filter(|byte| !is_break(byte)).collect()
 }
 
 const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {

@@ -57,6 +57,14 @@ fn base64_is_taken_in_both_alphabets_padded_or_not() {
 }
 
 #[test]
+fn base64_is_taken_in_lines() {
+    assert_eq!(
+        decode(b"bAQID\n\x1ebAQ\r\nID\r\n\x1e4a\n"),
+        [binary(&[1, 2, 3]), binary(&[1, 2, 3]), text("a\n")]
+    );
+}
+
+#[test]
 fn what_is_not_base64_is_refused() {
     for body in
         ["b@@@@", "b!!!!", "bA", "bAAAAA", "b=", "bAQ=I", "bAQI==", "bAQI=AQI=", "b+_+_", "bAQ I", "bé"]
