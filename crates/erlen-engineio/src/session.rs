@@ -197,6 +197,9 @@ impl Session {
     }
 
     /// The body of the parked GET's answer, if there is something to say; the GET is over then.
+    ///
+    /// The close packet comes in a body of its own: a client that reads it drops what it has not yet delivered of the
+    /// same body, and the JavaScript client delivers late.
     pub fn take_payload(&mut self) -> Option<Vec<u8>> {
         if !self.parked_get || !self.has_payload() {
             return None;
@@ -206,13 +209,18 @@ impl Session {
             return Some(b"6".to_vec());
         }
         let mut body = Vec::with_capacity(self.queue.bytes() + self.queue.len());
-        while let Some(packet) = self.queue.pop() {
+        let kept = usize::from(self.lingers() && self.queue.len() > 1);
+        while self.queue.len() > kept
+            && let Some(packet) = self.queue.pop()
+        {
             if !body.is_empty() {
                 body.push(payload::SEPARATOR);
             }
             packet.append_to_payload(&mut body);
         }
-        if let State::Closed { linger, .. } = &mut self.state {
+        if kept == 0
+            && let State::Closed { linger, .. } = &mut self.state
+        {
             *linger = None;
         }
         Some(body)
@@ -309,7 +317,8 @@ impl Session {
         }
         // A ping or the open packet that still waits does not make a queue that a large packet may not enter.
         let nearly_empty = self.queue.bytes() <= self.config.max_queue_bytes / NEARLY_EMPTY;
-        let too_many_bytes = self.queue.bytes() + packet.body().len() > self.config.max_queue_bytes && !nearly_empty;
+        let too_many_bytes =
+            self.queue.bytes() + packet.body().len() > self.config.max_queue_bytes && !nearly_empty;
         let too_many_packets = self.queue.len() >= self.config.max_queue_packets && !self.queue.is_empty();
         if too_many_bytes || too_many_packets {
             return Err(SendError::Full);
@@ -353,7 +362,8 @@ impl Session {
         if last == Transport::Polling {
             let told_by_client = reason == CloseReason::TransportClose;
             self.queue.push(EncodedPacket::control(if told_by_client { "6" } else { "1" }));
-            linger = (orderly && !self.parked_get).then(|| now + self.config.close_linger);
+            let one_answer_is_enough = self.parked_get && self.queue.len() == 1;
+            linger = (orderly && !one_answer_is_enough).then(|| now + self.config.close_linger);
             if !self.parked_get && linger.is_none() {
                 self.queue.clear();
             }

@@ -1,6 +1,6 @@
 //! How an operation on rooms reaches every socket that it is for, on this node and on others.
 //!
-//! The tables of a node ([`LocalRooms`]) are always there; an adapter decides who else is asked. In memory it
+//! The tables of a node ([`LocalNode`]) are always there; an adapter decides who else is asked. In memory it
 //! is nobody ([`MemoryAdapter`]); over a bus it is every node ([`ClusterAdapter`]).
 
 mod cluster;

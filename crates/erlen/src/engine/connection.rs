@@ -253,7 +253,7 @@ impl<A: Application> Task<A> {
                 }
             }
         }
-        cx.waker().wake_by_ref();
+        self.local.go_on_next_turn(cx);
         Poll::Pending
     }
 
@@ -281,7 +281,7 @@ impl<A: Application> Task<A> {
                 Ok(_) => {}
             }
         }
-        cx.waker().wake_by_ref();
+        self.local.go_on_next_turn(cx);
         Poll::Pending
     }
 }
