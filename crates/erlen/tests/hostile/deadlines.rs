@@ -36,12 +36,13 @@ async fn a_close_that_the_client_never_answers_ends_by_its_deadline() {
 }
 
 #[tokio::test]
-async fn the_last_packets_of_a_closed_session_wait_for_one_get() {
+async fn the_last_packets_of_a_closed_session_wait_for_a_get_and_its_end_for_another() {
     let house = House::open().await;
     let poll = Poll::join(house.addr).await;
     house.io.emit("last", 1).unwrap();
     house.io.sockets()[0].disconnect_client();
-    assert_eq!(poll.get().await.body, "42[\"last\",1]\x1e41\x1e1");
+    assert_eq!(poll.get().await.body, "42[\"last\",1]\x1e41");
+    assert_eq!(poll.get().await.body, "1");
     poll.get().await.is_refusal(1);
     house.is_empty().await;
 }

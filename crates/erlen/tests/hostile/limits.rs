@@ -336,7 +336,7 @@ async fn a_client_that_takes_no_bytes_is_cut_after_the_write_stall() {
     let mut house = House::with(|b| b.write_stall(ms(100)).close_timeout(ms(100))).await;
     let ws = Ws::join(house.addr).await;
     // One packet of any size may enter an empty queue.
-    house.io.emit("huge", "x".repeat(32 << 20)).unwrap();
+    house.io.emit("huge", "x".repeat(16 << 20)).unwrap();
     loop {
         if let Seen::Disconnect(_, reason) = house.next().await {
             assert_eq!((reason.as_str(), reason.detail()), ("slow consumer", "write stall"));

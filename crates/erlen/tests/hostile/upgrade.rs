@@ -158,8 +158,8 @@ async fn u09_a_disconnect_by_the_server_while_upgrading_closes_both_transports_o
         ws.closes().await;
         drop(ws);
         assert_eq!(house.reason().await, "server namespace disconnect");
-        let last = poll.get().await;
-        assert_eq!(last.body, "41\x1e1");
+        assert_eq!(poll.get().await.body, "41");
+        assert_eq!(poll.get().await.body, "1");
         poll.is_gone().await;
         house.is_empty().await;
         assert_eq!(house.rest(), []);
