@@ -19,6 +19,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use erlen_engineio::frame::{self, Assembler, AssemblerLimits, FrameError, Incoming};
+use erlen_engineio::payload::{self, PayloadPacket};
 use erlen_engineio::{CloseReason, Message, Packet, Probe, ProbeStep};
 use tokio::time::Sleep;
 
@@ -141,9 +142,19 @@ impl<A: Application> Connection<A> {
         if self.mode.get() == Mode::Probing {
             return self.receive_probe(local, Packet::decode(text).ok());
         }
-        let packet = Packet::decode(text).map_err(|_| End::BadPacket)?;
-        self.client.receive(now, packet);
+        match Packet::decode(text) {
+            Ok(packet) => self.client.receive(now, packet),
+            Err(_) => self.receive_base64(now, text)?,
+        }
         Ok(())
+    }
+
+    /// Binary of a client without binary frames, written as in a payload.
+    fn receive_base64(&self, now: Instant, text: &str) -> Result<(), End> {
+        match payload::decode_packet(text.as_bytes()) {
+            Ok(PayloadPacket::Binary(data)) => self.receive_binary(now, &data),
+            Ok(PayloadPacket::Text(_)) | Err(_) => Err(End::BadPacket),
+        }
     }
 
     fn receive_binary(&self, now: Instant, data: &[u8]) -> Result<(), End> {
