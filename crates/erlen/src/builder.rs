@@ -128,6 +128,14 @@ impl Builder {
         self
     }
 
+    /// How long the head of a request may take, a connection may wait for its next request, and a TLS handshake may take.
+    /// Default 10 s. It holds on the listener of [`Server::listen`]; under another HTTP server these deadlines are its business,
+    /// and `axum::serve` has none.
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.options.header_timeout = timeout;
+        self
+    }
+
     /// How long the body of a POST may take. Default 30 s.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.options.body_timeout = timeout;

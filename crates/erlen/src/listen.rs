@@ -29,8 +29,6 @@ use crate::engine::{self, AnyStream, Application, Below, Engine};
 use crate::server::Server;
 use crate::service::Answer;
 
-/// How long the head of a request may take, and how long a connection may wait for the next request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after the system refused a descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const MAX_HEADERS: usize = 100;
@@ -268,7 +266,7 @@ impl<S: Answer> Front<S> {
             let below = Below { peer: Some(peer), secure: Some(false) };
             return self.serve_http(TokioIo::new(tcp), below).await;
         };
-        match tokio::time::timeout(HEADER_TIMEOUT, wrap(tcp)).await {
+        match tokio::time::timeout(self.server.engine().options().header_timeout, wrap(tcp)).await {
             Ok(Ok(stream)) => {
                 let below = Below { peer: Some(peer), secure: Some(true) };
                 self.serve_http(TokioIo::new(stream), below).await;
@@ -283,6 +281,7 @@ impl<S: Answer> Front<S> {
         I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
     {
         let mut stopped = self.stopped.clone();
+        let header_timeout = self.server.engine().options().header_timeout;
         let front = Rc::new(self);
         let service = service_fn(move |request| {
             let front = Rc::clone(&front);
@@ -290,7 +289,7 @@ impl<S: Answer> Front<S> {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            .header_read_timeout(header_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD_BYTES)
             .serve_connection(io, service)

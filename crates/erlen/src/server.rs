@@ -1,9 +1,12 @@
 //! The server: what an application holds, clones and emits by.
 
 use std::fmt;
+use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::JoinHandle;
 
 use crate::builder::Builder;
 use crate::connection::SocketIo;
@@ -96,6 +99,31 @@ impl Server {
         self.engine.metrics()
     }
 
+    /// Runs a background task that ends with the server: when it shuts down, the task is dropped at its next await.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() {
+    /// # use std::time::Duration;
+    /// let io = erlen::Server::new();
+    /// let ticker = io.clone();
+    /// io.spawn(async move {
+    ///     for n in 0_u64.. {
+    ///         tokio::time::sleep(Duration::from_secs(1)).await;
+    ///         let _ = ticker.emit("tick", n);
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let engine = Arc::clone(&self.engine);
+        self.runtime().spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = engine.closed() => {}
+            }
+        })
+    }
+
     /// Ends the server in order: new sessions are refused, the open ones are closed over `spread`, and what they were
     /// sent before goes out. Returns when all have gone, or after `cap`. Clients come back to another server.
     pub async fn shutdown(&self, spread: Duration, cap: Duration) {
@@ -124,5 +152,33 @@ impl Deref for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("namespaces", &self.namespaces()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tells when it is dropped.
+    struct Guard(Option<tokio::sync::oneshot::Sender<()>>);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let _ = self.0.take().map(|sender| sender.send(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_background_task_ends_with_the_server() {
+        let io = Server::new();
+        let (sender, dropped) = tokio::sync::oneshot::channel();
+        let guard = Guard(Some(sender));
+        let task = io.spawn(async move {
+            let _guard = guard;
+            std::future::pending::<()>().await;
+        });
+        io.shutdown(Duration::ZERO, Duration::from_secs(5)).await;
+        dropped.await.unwrap();
+        task.await.unwrap();
     }
 }

@@ -39,6 +39,7 @@ pub use options::{Allowed, Cookie, Options, Transports};
 pub use origin::Cors;
 pub(crate) use random::random;
 pub use stream::AnyStream;
+use tokio::sync::watch;
 
 use addresses::Addresses;
 use metrics::Counter;
@@ -91,6 +92,7 @@ pub struct Engine<A: Application> {
     next_shard: AtomicUsize,
     refused: Counter,
     closing: AtomicBool,
+    closed: watch::Sender<bool>,
     slash_hint: std::sync::Once,
 }
 
@@ -115,6 +117,7 @@ impl<A: Application> Engine<A> {
             next_shard: AtomicUsize::new(0),
             refused: Counter::default(),
             closing: AtomicBool::new(false),
+            closed: watch::Sender::new(false),
             slash_hint: std::sync::Once::new(),
         }))
     }
@@ -170,6 +173,7 @@ impl<A: Application> Engine<A> {
     /// Ends every session as one does when the server goes away. New ones are refused from now on.
     pub fn close(&self) {
         self.closing.store(true, Relaxed);
+        self.closed.send_replace(true);
         for client in self.sessions.all() {
             client.close(CloseReason::ServerShuttingDown, "the server shuts down");
         }
@@ -193,6 +197,12 @@ impl<A: Application> Engine<A> {
         while self.connection_count() > 0 && started.elapsed() < cap {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Resolves when the engine has closed its sessions.
+    pub(crate) async fn closed(&self) {
+        // The sender lives as long as the engine does.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
     /// Refuses new sessions with 503; the open ones go on.

@@ -37,6 +37,9 @@ pub struct Options {
     pub max_sessions: usize,
     /// Bounds for each address.
     pub address_limits: AddressLimits,
+    /// How long the head of a request may take, a connection may wait for its next request, and a TLS handshake may take,
+    /// on the listener of the engine's own.
+    pub header_timeout: Duration,
     /// How long the body of a POST may take.
     pub body_timeout: Duration,
     /// How long a WebSocket's closing handshake may take.
@@ -62,6 +65,7 @@ impl Default for Options {
             shards: 0,
             max_sessions: usize::MAX,
             address_limits: AddressLimits::default(),
+            header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             max_header_bytes: 16 * 1024,
