@@ -39,7 +39,7 @@ fn unwatch(socket: Socket, Data(symbol): Data<String>) {
     socket.leave(symbol);
 }
 
-/// Emits by a clone of the server, for as long as the program runs.
+/// Emits by a clone of the server, until the server ends.
 async fn tick(io: Server) {
     let mut turn = tokio::time::interval(Duration::from_millis(250));
     loop {
@@ -58,7 +58,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let io = Server::builder().serve_client(erlen_client_js::BUNDLE).build()?;
     io.on_connect(|socket: Socket| socket.emit("symbols", SYMBOLS.to_vec()));
     io.on("watch", watch).on("unwatch", unwatch);
-    tokio::spawn(tick(io.clone()));
+    io.spawn(tick(io.clone()));
     let app = Router::new().route("/", get(|| async { Html(include_str!("ticker.html")) }));
     println!("http://127.0.0.1:5000");
     Ok(io.listen("127.0.0.1:5000").router(app).stop_on_signals().await?)

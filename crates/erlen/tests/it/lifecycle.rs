@@ -69,6 +69,24 @@ async fn a_background_task_emits_by_a_cloned_handle() {
 }
 
 #[tokio::test]
+async fn background_tasks_of_the_server_end_with_it() {
+    let io = Server::new();
+    let mut client = join(&io).await;
+    let server = io.clone();
+    let task = io.spawn(async move {
+        let mut tick = tokio::time::interval(ms(1));
+        loop {
+            tick.tick().await;
+            server.emit("tick", ()).unwrap();
+        }
+    });
+    assert_eq!(heard(&mut client).await, r#"["tick"]"#);
+    assert!(!task.is_finished());
+    soon("the shutdown", io.shutdown(Duration::ZERO, Duration::from_secs(5))).await;
+    soon("the task's end", task).await.expect("it was ended by the server, not by a panic of its own");
+}
+
+#[tokio::test]
 async fn any_thread_emits_joins_and_reads() {
     let io = Server::new();
     let mut client = join(&io).await;
