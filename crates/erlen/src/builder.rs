@@ -142,9 +142,21 @@ impl Builder {
         self
     }
 
+    /// How long a WebSocket message that comes in fragments may take. Default 20 s.
+    pub fn fragment_timeout(mut self, timeout: Duration) -> Self {
+        self.options.fragment_timeout = timeout;
+        self
+    }
+
     /// How long a WebSocket's closing handshake may take. Default 5 s.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.options.close_timeout = timeout;
+        self
+    }
+
+    /// How long a polling session that the server has closed keeps its last packets for one more GET. Default 30 s.
+    pub fn close_linger(mut self, timeout: Duration) -> Self {
+        self.options.session.close_linger = timeout;
         self
     }
 

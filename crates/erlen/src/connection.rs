@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use erlen_engineio::{CloseReason, Message};
-use erlen_socketio::{Decoder, DecoderConfig, Packet, PacketData, SocketId};
+use erlen_socketio::{DecodeError, Decoder, DecoderConfig, Packet, PacketData, SocketId};
 use smallvec::SmallVec;
 
 use crate::args::RawArgs;
@@ -113,13 +113,10 @@ impl SocketIo {
 
     /// The namespace of that name, made if it is not there.
     pub(crate) fn namespace(&self, name: &str) -> Namespace {
-        self.insert(name, HandlerSet::default(), Origin::Static)
-    }
-
-    fn insert(&self, name: &str, handlers: HandlerSet, origin: Origin) -> Namespace {
         let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = namespaces.entry(name.into());
-        entry.or_insert_with(|| (Namespace::new(name, Arc::clone(&self.shared), handlers), origin)).0.clone()
+        let made = || (Namespace::new(name, Arc::clone(&self.shared), HandlerSet::default()), Origin::Static);
+        let (namespace, _) = namespaces.entry(name.into()).or_insert_with(made);
+        namespace.clone()
     }
 
     /// Every namespace, in the order of their names.
@@ -139,15 +136,22 @@ impl SocketIo {
         self.namespaces().into_iter().filter(|namespace| namespace.shares(handlers)).collect()
     }
 
-    /// The namespace that a client asks for: one that is there, or one that a pattern allows.
-    fn find(&self, name: &str, auth: Option<&str>) -> Option<Namespace> {
-        let known = self.namespaces.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        if let Some((namespace, _)) = known {
-            return Some(namespace);
+    /// The namespace that a client asks for: one that is there, or one that a pattern allows. The client's socket counts
+    /// as a member of it from here on.
+    fn enter(&self, name: &str, auth: Option<&str>) -> Option<Namespace> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((namespace, _)) = namespaces.get(name) {
+            namespace.enter();
+            return Some(namespace.clone());
         }
+        drop(namespaces);
         let parents = self.parents.read().unwrap_or_else(PoisonError::into_inner).clone();
         let parent = parents.into_iter().find(|parent| parent.allows(name, auth))?;
-        Some(self.insert(name, parent.handlers(), Origin::Child))
+        let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+        let made = || (Namespace::new(name, Arc::clone(&self.shared), parent.handlers()), Origin::Child);
+        let (namespace, _) = namespaces.entry(name.into()).or_insert_with(made);
+        namespace.enter();
+        Some(namespace.clone())
     }
 
     /// Forgets a namespace that a pattern made, once its last socket has left.
@@ -216,7 +220,7 @@ impl SocketIo {
             send(client, outgoing::refused(name, r#"{"message":"Too many namespaces"}"#));
             return client.close(CloseReason::ForcedServerClose, "too many namespaces on one connection");
         }
-        let Some(namespace) = self.find(name, auth) else {
+        let Some(namespace) = self.enter(name, auth) else {
             self.log_unknown(client, name);
             return send(client, outgoing::refused(name, r#"{"message":"Invalid namespace"}"#));
         };
@@ -283,8 +287,14 @@ impl Application for SocketIo {
             Ok(None) if has_deadline && !had_deadline => client.touch(),
             Ok(None) => {}
             Err(error) => {
-                tracing::info!(target: "erlen", sid = ?client.sid(), %error, "a packet that cannot be parsed");
-                client.close(CloseReason::ParseError, "a packet that cannot be parsed");
+                tracing::info!(target: "erlen", sid = ?client.sid(), %error, "a packet that cannot be taken");
+                let (reason, detail) = match error {
+                    DecodeError::AttachmentsTooLarge => {
+                        (CloseReason::PayloadTooLarge, "attachments over the limit")
+                    }
+                    _ => (CloseReason::ParseError, "a packet that cannot be parsed"),
+                };
+                client.close(reason, detail);
             }
         }
     }

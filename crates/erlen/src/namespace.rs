@@ -7,6 +7,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use erlen_socketio::SocketId;
@@ -33,6 +34,8 @@ struct Inner {
     handlers: HandlerSet,
     local: LocalNode,
     adapter: Arc<dyn Adapter>,
+    /// Sockets in the namespace and on their way in.
+    members: AtomicUsize,
 }
 
 /// What all namespaces of a server share.
@@ -91,7 +94,14 @@ impl Namespace {
     pub(crate) fn new(name: &str, shared: Arc<Shared>, handlers: HandlerSet) -> Self {
         let local = LocalNode::new(name, shared.limits.max_rooms, shared.runtime.clone());
         let adapter = (shared.adapter)(local.clone());
-        Self(Arc::new(Inner { name: name.into(), shared, handlers, local, adapter }))
+        Self(Arc::new(Inner {
+            name: name.into(),
+            shared,
+            handlers,
+            local,
+            adapter,
+            members: AtomicUsize::new(0),
+        }))
     }
 
     /// Its name, which begins with `/`.
@@ -194,9 +204,14 @@ impl Namespace {
         self.0.handlers.same(handlers)
     }
 
+    /// A socket is on its way in. Call it under the lock of the server's namespaces, so that none is dropped meanwhile.
+    pub(crate) fn enter(&self) {
+        self.0.members.fetch_add(1, Relaxed);
+    }
+
     /// Whether nobody is in the namespace, or on the way in.
     pub(crate) fn is_unused(&self) -> bool {
-        self.rooms().len() == 0 && Arc::strong_count(&self.0) <= 2
+        self.0.members.load(Relaxed) == 0
     }
 
     pub(crate) fn handlers(&self) -> Arc<Handlers> {
@@ -263,7 +278,8 @@ impl Namespace {
 
     pub(crate) fn remove(&self, socket: &Socket) {
         self.rooms().remove(socket);
-        if self.rooms().len() == 0 && !self.limits().keep_empty_children {
+        let was_last = self.0.members.fetch_sub(1, Relaxed) == 1;
+        if was_last && !self.limits().keep_empty_children {
             socket.engine().app().drop_empty_child(self);
         }
     }

@@ -44,6 +44,8 @@ pub(super) struct Core {
     /// When the session's entry in the shard's timers fires.
     pub(super) armed: Option<Instant>,
     ping_sent: Option<Instant>,
+    /// Until when the message that arrives in fragments must be whole.
+    whole_by: Option<Instant>,
 }
 
 /// Whether a packet may be dropped when its client is not writable.
@@ -74,6 +76,7 @@ impl<A: Application> Client<A> {
             probe: None,
             armed: None,
             ping_sent: None,
+            whole_by: None,
         };
         let state = engine.app().open_state();
         Arc::new(Self { sid, engine, shard, handshake, core: Mutex::new(core), state })
@@ -247,6 +250,15 @@ impl<A: Application> Client<A> {
         readers.into_iter().for_each(Waker::wake);
     }
 
+    /// A message arrives in fragments, and has to be whole by then; `None` once it is.
+    pub(super) fn set_whole_by(self: &Arc<Self>, deadline: Option<Instant>) {
+        let mut core = self.lock();
+        core.whole_by = deadline;
+        if deadline.is_some() {
+            self.mark_dirty(core);
+        }
+    }
+
     // The halves of an upgrade, for connection.rs.
 
     pub(super) fn begin_probe(self: &Arc<Self>, now: Instant, connection: Slot) -> Probe {
@@ -295,7 +307,7 @@ impl<A: Application> Client<A> {
             lost_probe: if core.session.is_probing() { None } else { core.probe.take() },
             closed: closed.filter(|_| !std::mem::replace(&mut core.finished, closed.is_some())),
             forgotten: closed.is_some() && !core.session.lingers(),
-            deadline: core.session.poll_timeout(),
+            deadline: core.session.poll_timeout().into_iter().chain(core.whole_by).min(),
             armed: core.armed,
         };
         drop(core);
@@ -318,6 +330,10 @@ impl<A: Application> Client<A> {
                 }
                 Timeout::ProbeExpired | Timeout::Closed | Timeout::Forgotten => {}
             }
+        }
+        if core.whole_by.is_some_and(|deadline| deadline <= now) {
+            core.whole_by = None;
+            core.session.close(now, CloseReason::TransportError, "a fragmented message took too long");
         }
         self.mark_dirty(core);
         self.engine.app().handle_timeout(self, now);

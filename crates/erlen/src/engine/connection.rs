@@ -116,9 +116,11 @@ impl<A: Application> Connection<A> {
     /// Handles every whole frame in `bytes`; answers how many bytes they were.
     fn parse(&self, local: &Local<A>, assembler: &mut Assembler, bytes: &mut [u8]) -> Result<usize, End> {
         let max_payload = self.client.engine().session_config().max_payload;
-        let limits = AssemblerLimits { max_message: max_payload, ..AssemblerLimits::default() };
+        let timeout = self.client.engine().options().fragment_timeout;
+        let limits = AssemblerLimits { max_message: max_payload, timeout, ..AssemblerLimits::default() };
         let now = Instant::now();
         let mut consumed = 0;
+        let was_open = assembler.deadline();
         while let Some(rest) = bytes.get_mut(consumed..).filter(|rest| !rest.is_empty()) {
             let Some((frame, length)) = frame::parse(rest, max_payload).map_err(End::Fault)? else {
                 break;
@@ -134,6 +136,9 @@ impl<A: Application> Connection<A> {
             if self.mode.get().is_over() {
                 return Ok(bytes.len());
             }
+        }
+        if assembler.deadline() != was_open && self.mode.get() == Mode::Open {
+            self.client.set_whole_by(assembler.deadline());
         }
         Ok(consumed)
     }

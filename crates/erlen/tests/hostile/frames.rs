@@ -1,6 +1,6 @@
 //! WebSocket frames against RFC 6455, on the server's real path: each gets the close code that the RFC names.
 
-use crate::support::{Frame, House, Ws, frame};
+use crate::support::{Frame, House, Ws, frame, ms};
 
 /// Sends bytes on a session that has joined; the close code, and why the session ended.
 async fn cut(bytes: impl AsRef<[u8]>) -> (Option<u16>, &'static str) {
@@ -51,6 +51,30 @@ async fn text_that_is_not_utf8_is_1007() {
         let (code, _) = cut(bytes).await;
         assert_eq!(code, Some(1007));
     }
+}
+
+#[tokio::test]
+async fn a_client_that_falls_silent_inside_a_message_is_cut() {
+    let mut house = House::with(|builder| builder.fragment_timeout(ms(50))).await;
+    let mut ws = Ws::join(house.addr).await;
+    ws.raw(frame(0x01, "42[\"a\",")).await;
+    assert_eq!(ws.closes().await, None, "the code of a close without one");
+    assert_eq!(house.reason().await, "transport error");
+}
+
+#[tokio::test]
+async fn a_message_that_is_whole_in_time_disarms_the_deadline() {
+    let mut house = House::with(|builder| builder.fragment_timeout(ms(300)).ping_interval(ms(400))).await;
+    let mut ws = Ws::join(house.addr).await;
+    ws.raw([frame(0x01, "42[\"a\""), frame(0x80, "]")].concat()).await;
+    assert_eq!(house.event().await, "[\"a\"]");
+    let ping = ws.next().await;
+    assert!(
+        matches!(&ping, Frame::Text(text) if text == "2"),
+        "a ping, after the fragments' deadline: {ping:?}"
+    );
+    ws.text("3").await;
+    ws.lives().await;
 }
 
 #[tokio::test]

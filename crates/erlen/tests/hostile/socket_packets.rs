@@ -360,7 +360,7 @@ async fn s21_one_attachment_named_often_makes_no_much_out_of_little() {
     ws.text(&format!(r#"451-["a"{}]"#, format!(",{placeholder}").repeat(100))).await;
     ws.binary(vec![1; 9_000]).await;
     ws.closes().await;
-    assert_eq!(house.reason().await, "parse error");
+    assert_eq!(house.reason().await, "payload too large");
     // In a plain event it is data.
     let mut ws = Ws::join(house.addr).await;
     ws.text(&format!(r#"42["echo",{placeholder}]"#)).await;
