@@ -192,6 +192,8 @@ describe("binary of clients that have only text", () => {
 test("an upgraded session answers no polls any longer", async (t) => {
   const socket = await connect(t, "/", { transports: UPGRADE });
   await upgraded(socket);
+  // Its answer comes after the server has read the end of the upgrade.
+  await ask(socket, "echo", "upgraded");
   const sid = socket.io.engine.id;
   const poll = await fetch(`${servers.clients.url}/socket.io/?EIO=4&transport=polling&sid=${sid}`);
   assert.equal(poll.status, 400);

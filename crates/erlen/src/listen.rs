@@ -269,7 +269,8 @@ impl<S: Answer> Front<S> {
         match tokio::time::timeout(self.server.engine().options().header_timeout, wrap(tcp)).await {
             Ok(Ok(stream)) => {
                 let below = Below { peer: Some(peer), secure: Some(true) };
-                self.serve_http(TokioIo::new(stream), below).await;
+                // On the heap, so that the task of a plain connection has no room for it.
+                Box::pin(self.serve_http(TokioIo::new(stream), below)).await;
             }
             Ok(Err(error)) => tracing::info!(target: "erlen", %peer, %error, "TLS handshake failed"),
             Err(_) => tracing::info!(target: "erlen", %peer, "TLS handshake took too long"),
