@@ -14,7 +14,10 @@ fn wrong_handlers_are_refused_with_messages_that_help() {
     let version = Command::new(rustc).arg("--version").output().expect("cargo has found a rustc");
     let version = String::from_utf8_lossy(&version.stdout);
     if !version.starts_with(COMPILER) && std::env::var_os("TRYBUILD").is_none() {
-        eprintln!("not asked: the expected messages are those of {COMPILER}x, and this is {}", version.trim());
+        eprintln!(
+            "not asked: the expected messages are those of {COMPILER}x, and this is {}",
+            version.trim()
+        );
         return;
     }
     trybuild::TestCases::new().compile_fail("tests/ui/wrong/*.rs");
