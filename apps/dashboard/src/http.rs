@@ -88,7 +88,13 @@ async fn take(
     body: Body,
     parse: impl FnOnce(&[u8]) -> Result<Vec<Point>, Refusal>,
 ) -> Response<Body> {
-    if !app.access.may_post(text(headers, header::AUTHORIZATION).and_then(bearer)) {
+    let given = text(headers, header::AUTHORIZATION).and_then(bearer);
+    if !app.access.may_post(given) {
+        if app.access.may_look(given) {
+            let sentence =
+                "This password opens the page and may not post; give the token of --token instead.";
+            return say(StatusCode::FORBIDDEN, sentence);
+        }
         return say(
             StatusCode::UNAUTHORIZED,
             "Posting needs the token: add the header 'Authorization: Bearer TOKEN'.",
