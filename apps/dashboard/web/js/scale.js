@@ -21,7 +21,7 @@ export function yAxis(min, max, unit) {
 
 /** The times of the x axis' labels between two times, as many as the width has room for. */
 export function xSplits(from, to, width) {
-  const steps = [5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1200, 1800];
+  const steps = [5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800];
   const wanted = (to - from) / Math.max(1, Math.floor(width / (to - from <= 120 ? 80 : 64)));
   const step = steps.find((each) => each >= wanted) ?? 3600;
   // A label that the right edge would cut is left out.
