@@ -43,8 +43,17 @@ fn may_look(Auth(auth): Auth<Option<ConnectAuth>>, State(app): State<App>) -> Re
 }
 
 fn may_post(Auth(auth): Auth<Option<ConnectAuth>>, State(app): State<App>) -> Result<(), Error> {
-    if app.access.may_post(auth.unwrap_or_default().token.as_deref()) {
+    let given = auth.unwrap_or_default().token;
+    if app.access.may_post(given.as_deref()) {
         return Ok(());
+    }
+    if app.access.may_look(given.as_deref()) {
+        let message = "This password opens the page and may not post.";
+        return Err(Error::refuse(message).with_data(fault(
+            "forbidden",
+            message,
+            "Give the token of --token instead.",
+        )));
     }
     Err(unauthorised("Give the token as auth: {token: …}."))
 }
@@ -85,6 +94,7 @@ struct JoinedAck {
     missed: Vec<Box<RawValue>>,
     guarded: bool,
     host: String,
+    version: &'static str,
 }
 
 fn join_dashboard(
@@ -134,6 +144,7 @@ fn join_dashboard(
         missed,
         guarded: app.access.is_guarded(),
         host: app.host.clone(),
+        version: env!("CARGO_PKG_VERSION"),
     })?;
     if resync {
         backfill(&socket, &app)?;

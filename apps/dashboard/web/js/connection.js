@@ -4,9 +4,13 @@
 
 import { io } from "../lib/socket.io.esm.min.js";
 import { outages } from "./outages.js";
+import { explain, noBoards, otherVersion, probe, refused } from "./trouble.js";
 
 const ACK_TIMEOUT = 8000;
 const SECRET = "erlen-live-secret";
+/** The longest pause between two tries: while nothing answers, and while something else than the engine does. */
+const PAUSE = 2000;
+const LONG_PAUSE = 30000;
 
 export class Connection {
   /** @param {import("./store.js").Store} store @param {object} on what to call: change, spec, refused, fault */
@@ -19,11 +23,14 @@ export class Connection {
     this.catalogue = [];
     this.waiting = [];
     this.isJoining = false;
+    /** What stands in the way, as `trouble.js` explains it. */
+    this.trouble = null;
     const base = new URL(".", document.baseURI);
+    this.path = `${base.pathname}socket.io/`;
     this.socket = io(base.origin, {
-      path: `${base.pathname}socket.io/`,
+      path: this.path,
       auth: (answer) => answer({ token: sessionStorage.getItem(SECRET) ?? undefined, name: "Erlen Live" }),
-      reconnectionDelay: 250, reconnectionDelayMax: 2000, timeout: 5000, autoConnect: false,
+      reconnectionDelay: 250, reconnectionDelayMax: PAUSE, timeout: 5000, autoConnect: false,
     });
     this.#listen();
     setInterval(() => this.#measure(), 3000);
@@ -74,6 +81,7 @@ export class Connection {
   #listen() {
     const { socket } = this;
     socket.on("connect", () => {
+      this.#stumble(null);
       this.#become("live");
       socket.io.engine.on("upgrade", () => this.on.change());
       this.trips = [];
@@ -85,11 +93,36 @@ export class Connection {
     });
     socket.on("connect_error", (error) => {
       this.#become("offline");
-      if (error.data?.code === "unauthorised") this.on.refused(error.data, sessionStorage.getItem(SECRET) !== null);
+      this.#seek(error);
     });
     socket.on("update_dashboard", (tick) => this.#take(tick));
     socket.on("backfill", (layout, bytes) => this.#backfill(layout, bytes));
     socket.on("new_series", ({ series }) => this.#learn(series));
+  }
+
+  /** Finds out why there is no connection. */
+  async #seek(error) {
+    if (["unauthorised", "forbidden"].includes(error.data?.code)) {
+      this.#stumble(null);
+      this.on.refused(error.data, sessionStorage.getItem(SECRET) !== null);
+      return;
+    }
+    // The session stands and the namespace refused the page: the client does not try again, so the page does.
+    if (!this.socket.active) {
+      this.#stumble(refused(error.message));
+      setTimeout(() => this.socket.connect(), LONG_PAUSE);
+      return;
+    }
+    const isOtherProtocol = error.context?.status === 400 && /"code":5\b/.test(error.context.responseText);
+    const found = isOtherProtocol ? otherVersion() : explain(await probe(this.path));
+    if (this.state === "offline") this.#stumble(found);
+  }
+
+  /** Something that answers in the engine's place is asked ever more slowly, a silent server soon again. */
+  #stumble(found) {
+    this.trouble = found;
+    this.socket.io.reconnectionDelayMax(found ? LONG_PAUSE : PAUSE);
+    this.on.change();
   }
 
   /** Joins the chosen board; with a place, what was missed comes in the answer. */
@@ -102,9 +135,13 @@ export class Connection {
     if (this.choice.board !== board) return;
     if (!answer.ok) {
       this.isJoining = false;
+      if (answer.code === "no_answer" && this.socket.connected) this.#stumble(noBoards());
       this.on.fault(answer);
       return;
     }
+    // A server that was updated meanwhile has another page; the one that is open may not understand it.
+    this.version ??= answer.version;
+    this.#stumble(answer.version === this.version ? null : otherVersion());
     this.catalogue = answer.catalogue;
     this.on.spec(answer);
     if (answer.resync) return;

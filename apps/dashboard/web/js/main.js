@@ -11,10 +11,11 @@ import { Kpi } from "./kpi.js";
 import { Panel } from "./panel.js";
 import { lines } from "./series.js";
 import { PostedCharts } from "./posted-panel.js";
-import { RATES, WINDOWS, link, read, write } from "./state.js";
+import { RATES, WINDOWS, link, read, tidy, write } from "./state.js";
 import { Store } from "./store.js";
 import { PostedTablePanel, TablePanel } from "./table-panel.js";
 import * as theme from "./theme.js";
+import { TroubleBar } from "./trouble.js";
 
 const PAUSE = "M3 2h3.5v12H3zM9.5 2H13v12H9.5z";
 const PLAY = "M4 2l10 6-10 6z";
@@ -23,7 +24,9 @@ const MOON = "M6 1a7 7 0 1 0 9 9A6 6 0 0 1 6 1z";
 const BOARDS = [["overview", "Overview"], ["host", "Host"], ["engine", "Engine"], ["ingest", "Ingest"]];
 const by = (id) => document.getElementById(id);
 
+tidy();
 const store = new Store();
+const trouble = new TroubleBar(by("trouble"));
 let state = read();
 let spec = null;
 let fault = null;
@@ -123,6 +126,7 @@ function draw() {
   if (state.paused && frozen === null) frozen = store.newest ?? null;
   chip();
   controls();
+  trouble.draw(connection.trouble);
   if (!spec) return start();
   const view = look();
   kpis.forEach((kpi) => kpi.draw(store, view));
@@ -137,7 +141,8 @@ function start() {
     panels = [new Panel({ id: "start", title: "Board", span: 12, kind: "start" })];
     by("grid").replaceChildren(panels[0].element);
   }
-  if (fault) panels[0].failed(fault.message, fault.hint);
+  const known = connection.trouble ?? fault;
+  if (known) panels[0].failed(known.message, known.hint);
   else if (connection.state === "offline" && silent) panels[0].failed("The server does not answer.", "It is tried again all the time; see whether it still runs, and what its terminal says.");
   else panels[0].waiting({});
 }
@@ -148,6 +153,7 @@ function look() {
   return {
     to: frozen ?? store.newest ?? Math.floor(Date.now() / 1000),
     window: state.window, tables: state.tables, catalogue: connection.catalogue, isGuarded: spec.guarded, ticks, fault,
+    silent: connection.state === "live" && store.newest === undefined ? silent : 0,
     stale: !state.paused && store.newest !== undefined && silent > Math.max(3, state.rate * 2.5) ? silent : 0,
   };
 }

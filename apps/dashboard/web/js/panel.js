@@ -6,6 +6,8 @@ import { span } from "./format.js";
 const COPY = "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3";
 const DONE = "M2.5 8.5l3.5 4 7.5-9";
 const TABLE = "M1.5 2.5h13v11h-13zM1.5 6.5h13M1.5 10h13M6 6.5v7";
+/** Ticks come at least every ten seconds, most often every second; so many without a first one are remarkable. */
+const LATE = 12;
 
 export class Panel {
   constructor(spec) {
@@ -37,6 +39,9 @@ export class Panel {
   waiting(view) {
     this.waitingPart ??= message("waiting", "Waiting for the first point", "It comes with the next tick.", [el("div", { class: "dots" })]);
     if (this.show(this.waitingPart, "waiting")) setText(this.note, "");
+    const isLate = view.silent > LATE;
+    setText(this.waitingPart.querySelector("strong"), isLate ? "No data received yet" : "Waiting for the first point");
+    setText(this.waitingPart.querySelector("p"), isLate ? `Connected, and for ${span(view.silent)} no tick has come.` : "It comes with the next tick.");
     if (view.fault) this.failed(view.fault.message, view.fault.hint);
   }
 

@@ -7,6 +7,12 @@ export const RATES = [1, 2, 5, 10];
 const THEMES = ["auto", "dark", "light"];
 const DEFAULTS = { board: "overview", window: 300, rate: 1, theme: "auto", paused: false, tables: [] };
 
+/** Takes doubled slashes out of the address, from which the page finds all others: `//` alone would name a host. */
+export function tidy() {
+  const path = location.pathname.replace(/\/{2,}/g, "/");
+  if (path !== location.pathname) history.replaceState(null, "", new URL(path + location.search, location.origin));
+}
+
 export function read() {
   const query = new URLSearchParams(location.search);
   const number = (key, allowed) => {
