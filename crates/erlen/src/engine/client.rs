@@ -179,10 +179,14 @@ impl<A: Application> Client<A> {
 
     pub(crate) fn poll_payload(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
         let mut core = self.lock();
+        let (waiting, _) = core.session.queued();
         if !core.corked
             && let Some(body) = core.session.take_payload()
         {
             core.poll = None;
+            let (left, _) = core.session.queued();
+            self.shard.metrics.packets_out.add(waiting.saturating_sub(left));
+            self.shard.metrics.bytes_out.add(body.len());
             if core.session.is_closed() {
                 self.mark_dirty(core);
             }

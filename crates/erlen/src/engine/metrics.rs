@@ -154,7 +154,7 @@ pub struct EngineMetrics {
     pub refused: u64,
     /// Engine.IO packets received.
     pub packets_in: u64,
-    /// Engine.IO packets written.
+    /// Engine.IO packets written, on WebSockets and in the answers of polls.
     pub packets_out: u64,
     /// Bytes of packets received.
     pub bytes_in: u64,

@@ -29,8 +29,9 @@ use std::time::{Duration, Instant};
 
 pub use addresses::AddressLimits;
 pub use client::{Client, Delivery};
+pub use erlen_engineio::Config;
+use erlen_engineio::Session;
 pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Transport};
-use erlen_engineio::{Config, Session};
 pub use handshake::Handshake;
 pub use http::{Below, Body};
 pub(crate) use http::{empty, feed, text};

@@ -118,3 +118,36 @@ async fn the_client_is_not_served_in_place_of_the_engine() {
     let answer = get(serve(&io).await, "/socket.io/?EIO=4&transport=polling", "").await;
     assert!(answer.text().starts_with("0{\"sid\":"), "{}", answer.text());
 }
+
+#[tokio::test]
+async fn hooks_add_headers_to_every_answer_and_to_the_first_of_a_session() {
+    let io = Server::builder()
+        .headers(|answer, request| {
+            if let Some(asked) = request.get("x-asked") {
+                answer.insert("x-every", asked.clone());
+            }
+        })
+        .initial_headers(|answer, _| drop(answer.insert("x-first", http::HeaderValue::from_static("1"))))
+        .build()
+        .unwrap();
+    let addr = serve(&io).await;
+    let first = get(addr, "/socket.io/?EIO=4&transport=polling", "X-Asked: a\r\n").await;
+    assert_eq!((first.header("x-every"), first.header("x-first")), (Some("a"), Some("1")));
+    let refused = get(addr, "/socket.io/?EIO=4&transport=polling&sid=x", "X-Asked: b\r\n").await;
+    assert_eq!(
+        (refused.status, refused.header("x-every"), refused.header("x-first")),
+        (400, Some("b"), None)
+    );
+}
+
+#[tokio::test]
+async fn what_goes_out_in_answers_of_polls_is_counted() {
+    let io = Server::new();
+    io.on_connect(|socket: erlen::Socket| socket.emit("hi", ()));
+    let before = io.metrics();
+    let mut client = erlen::TestClient::connect(&io).await.unwrap();
+    assert_eq!(client.receive().await.unwrap().event, "hi");
+    let after = io.metrics();
+    assert_eq!(after.packets_out - before.packets_out, 3, "open, CONNECT and the event");
+    assert!(after.bytes_out - before.bytes_out > 100);
+}
