@@ -231,3 +231,22 @@ test("the time axis of a phone has at least two labels, whatever the window and 
     }
   }
 });
+
+test("the first draw of a chart has its time labels, for no second one may come", async () => {
+  const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
+  // A chart draws its time axis before the other one, so the first text on each canvas is a time.
+  await page.addInitScript(() => {
+    const first = new Map();
+    const draw = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function fillText(text, ...place) {
+      if (!first.has(this.canvas)) first.set(this.canvas, text);
+      return draw.call(this, text, ...place);
+    };
+    globalThis.firstTexts = () => [...first.values()];
+  });
+  await page.goto(`${server.address}/?window=60`);
+  await drawn(page, "memory");
+  await page.waitForFunction(() => globalThis.firstTexts().length > 0);
+  for (const text of await page.evaluate(() => globalThis.firstTexts())) assert.match(text, /^\d\d:\d\d:\d\d$/);
+  await page.close();
+});

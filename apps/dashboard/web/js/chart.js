@@ -92,7 +92,8 @@ export class Chart {
       axes: [
         {
           size: 24, gap: 4, font: FONT, stroke: () => token("--muted"), grid: { show: false }, ticks: { show: false },
-          splits: (plot) => xSplits(this.x.min, this.x.max, plot.over.clientWidth),
+          // On the first draw the plot has its size already and its element has not.
+          splits: (plot) => xSplits(this.x.min, this.x.max, plot.bbox.width / devicePixelRatio),
           values: (_, splits) => splits.map((t) => clock(t, this.x.max - this.x.min <= 120)),
         },
         {
