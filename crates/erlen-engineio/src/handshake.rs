@@ -92,8 +92,9 @@ fn set<'a>(slot: &mut Option<Cow<'a, str>>, value: &'a str) -> Result<(), Handsh
     }
 }
 
-/// Form decoding: `+` is a space, `%XX` a byte, anything else itself.
-fn percent_decode(text: &str) -> Cow<'_, str> {
+/// Form decoding of a query's name or value: `+` is a space, `%XX` a byte, anything else itself; what is no UTF-8 is
+/// replaced.
+pub fn percent_decode(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);
     }

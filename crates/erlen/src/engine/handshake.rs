@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use erlen_engineio::handshake::percent_decode;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 
@@ -59,7 +60,7 @@ impl Handshake {
     pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> {
         self.query().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(key), decode(value))
+            (percent_decode(key).into_owned(), percent_decode(value).into_owned())
         })
     }
 
@@ -111,33 +112,6 @@ fn is_of_the_connection(name: &HeaderName) -> bool {
     LEFT_OUT.contains(name)
 }
 
-/// Percent-decodes; what is no valid escape stays, what is no UTF-8 is replaced.
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let escape = match (byte, tail) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match escape {
-            Some((high, low)) => {
-                bytes.push(high << 4 | low);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(if byte == b'+' { b' ' } else { byte });
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,8 +128,8 @@ mod tests {
 
     #[test]
     fn broken_escapes_stay_as_they_are() {
-        assert_eq!(decode("%E0%A4%A"), "\u{fffd}%A");
-        assert_eq!(decode("%"), "%");
-        assert_eq!(decode("%zz+"), "%zz ");
+        assert_eq!(percent_decode("%E0%A4%A"), "\u{fffd}%A");
+        assert_eq!(percent_decode("%"), "%");
+        assert_eq!(percent_decode("%zz+"), "%zz ");
     }
 }
