@@ -272,7 +272,9 @@ impl<A: Application> Exchange<'_, A> {
 
     /// A refusal: JSON, but plain text and the end of the connection where a WebSocket was asked for.
     fn refuse(&self, error: HandshakeError, message: &str) -> Response<Body> {
-        self.engine.refused.add(1);
+        if self.is_handshake() {
+            self.engine.refused.add(1);
+        }
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
         if self.upgrade {
             let mut answer = answer_text(status, "text/html", Bytes::from(message.to_owned()));
@@ -281,6 +283,12 @@ impl<A: Application> Exchange<'_, A> {
         }
         let body = serde_json::json!({ "code": error.code(), "message": message });
         answer_text(status, "application/json", Bytes::from(body.to_string()))
+    }
+
+    /// Whether a session was asked for, and not an old one addressed: a late request of one that has ended is no handshake.
+    fn is_handshake(&self) -> bool {
+        let query = Query::parse(self.parts.uri.query().unwrap_or_default());
+        query.map_or(true, |query| matches!(query.sid, Ok(None)))
     }
 
     /// A refusal that may pass: the client comes back later.

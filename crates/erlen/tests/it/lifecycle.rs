@@ -236,6 +236,16 @@ async fn gauges_agree_with_who_is_there_and_return_to_zero() {
 }
 
 #[tokio::test]
+async fn a_late_request_of_a_session_that_has_ended_is_no_refused_handshake() {
+    let io = Server::new();
+    let addr = serve(&io).await;
+    get(addr, "/socket.io/?EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAA", "").await;
+    assert_eq!(io.metrics().refused, 0);
+    get(addr, "/socket.io/?EIO=4&transport=none", "").await;
+    assert_eq!(io.metrics().refused, 1);
+}
+
+#[tokio::test]
 async fn a_dropped_server_ends_its_sessions() {
     let io = Server::new();
     let bound = io.listen("127.0.0.1:0").bind().await.unwrap();
