@@ -1,0 +1,1 @@
+"""Flask-SocketIO's API on Erlen's engine."""
