@@ -264,6 +264,12 @@ impl Builder {
         self
     }
 
+    /// Takes `NaN`, `Infinity` and `-Infinity` in JSON, which Python's clients send. Default false: they are malformed.
+    pub fn json_barewords(mut self, accepted: bool) -> Self {
+        self.decoder.barewords = accepted;
+        self
+    }
+
     /// Header bytes of a request to the engine's path. Default 16 KiB.
     pub fn max_header_bytes(mut self, bytes: usize) -> Self {
         self.options.max_header_bytes = bytes;
@@ -273,6 +279,27 @@ impl Builder {
     /// Keeps namespaces that a pattern made when their last socket has left. Default false.
     pub fn keep_empty_namespaces(mut self, keep: bool) -> Self {
         self.limits.keep_empty_children = keep;
+        self
+    }
+
+    /// Emits reach a socket from the moment that its middlewares run, so before its CONNECT is answered, as in
+    /// python-socketio; clients keep such events until they are connected. Default false: from the answer on, as on Node.
+    pub fn reach_while_connecting(mut self, reach: bool) -> Self {
+        self.limits.reach_while_connecting = reach;
+        self
+    }
+
+    /// Passes over packets for a namespace that was not joined, as python-socketio does, and counts them. Default false: they
+    /// close the connection, as on Node.
+    pub fn ignore_stray_packets(mut self, ignore: bool) -> Self {
+        self.limits.ignore_stray_packets = ignore;
+        self
+    }
+
+    /// The payload, JSON, of the CONNECT_ERROR for a namespace that does not exist. Default
+    /// `{"message":"Invalid namespace"}`, as on Node.
+    pub fn unknown_namespace(mut self, payload: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        self.limits.unknown_namespace = payload.into();
         self
     }
 
@@ -297,7 +324,26 @@ impl Builder {
         F: Fn(Handshake) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Allowed> + Send + 'static,
     {
-        self.options.allow_request = Some(Arc::new(move |handshake| Box::pin(hook(handshake))));
+        self.options = self.options.allow_request(hook);
+        self
+    }
+
+    /// The same as [`allow_request`](Self::allow_request) with a value that is kept with the handshake:
+    /// [`Handshake::data`] gives it back to every handler of that client.
+    ///
+    /// ```
+    /// struct User(String);
+    /// let builder = erlen::Server::builder().admit_request(async |handshake: erlen::engine::Handshake| {
+    ///     handshake.query_value("user").map(User).ok_or_else(|| "who are you?".to_owned())
+    /// });
+    /// ```
+    pub fn admit_request<F, Fut, T>(mut self, hook: F) -> Self
+    where
+        F: Fn(Handshake) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, String>> + Send + 'static,
+        T: Send + Sync + 'static,
+    {
+        self.options = self.options.admit_request(hook);
         self
     }
 

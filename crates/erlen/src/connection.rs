@@ -185,6 +185,11 @@ impl SocketIo {
                 socket.handle_ack(id, RawArgs::ack(args.into_owned()));
             }
             (PacketData::Disconnect, Some(socket)) => socket.leave_namespace(DisconnectReason::CLIENT),
+            (PacketData::Connect { .. } | PacketData::ConnectError { .. }, Some(_)) | (_, None)
+                if self.shared.limits.ignore_stray_packets =>
+            {
+                client.shard().metrics.stray_packets.add(1);
+            }
             (PacketData::Connect { .. }, Some(_)) => {
                 client.close(CloseReason::ForcedServerClose, "a second CONNECT for a namespace");
             }
@@ -222,7 +227,7 @@ impl SocketIo {
         }
         let Some(namespace) = self.enter(name, auth) else {
             self.log_unknown(client, name);
-            return send(client, outgoing::refused(name, r#"{"message":"Invalid namespace"}"#));
+            return send(client, outgoing::refused(name, &self.shared.limits.unknown_namespace));
         };
         let id = SocketId::from_random(random());
         let socket = Socket::new(id, namespace, Arc::clone(client), auth.map(Into::into));

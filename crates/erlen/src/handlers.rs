@@ -34,6 +34,7 @@ impl HandlerSet {
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
     pub(crate) events: HashMap<String, Registered>,
+    pub(crate) fallback: Option<Registered>,
     pub(crate) any: Vec<AnyHandler>,
     pub(crate) any_outgoing: Vec<OutgoingListener>,
     pub(crate) event_middlewares: Vec<AnyHandler>,
@@ -75,6 +76,20 @@ macro_rules! registering {
         /// Takes the handler of an event away.
         pub fn off(&self, event: &str) -> &Self {
             self.handler_set().change(|h| drop(h.events.remove(event)));
+            self
+        }
+
+        /// Registers the handler of the events that have none of their own. Its return value is the ack.
+        ///
+        /// ```
+        /// # use erlen::{Error, EventName, Server};
+        /// # fn f(io: &Server) {
+        /// io.fallback(|EventName(name): EventName| Err::<(), _>(Error::new("unknown", name)));
+        /// # }
+        /// ```
+        pub fn fallback<T>(&self, handler: impl $crate::Handler<T>) -> &Self {
+            let handler = $crate::handler::Registered::new("*", handler);
+            self.handler_set().change(|h| h.fallback = Some(handler));
             self
         }
 

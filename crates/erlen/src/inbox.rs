@@ -158,7 +158,9 @@ impl Socket {
 
     fn find_handler(&self, handlers: &Handlers, args: &RawArgs) -> Option<Registered> {
         let name = args.event_name();
-        self.own_handler(&name).or_else(|| handlers.events.get(&*name).cloned())
+        self.own_handler(&name)
+            .or_else(|| handlers.events.get(&*name).cloned())
+            .or_else(|| handlers.fallback.clone())
     }
 
     /// An event that catch-all listeners and middlewares see first.
@@ -188,12 +190,16 @@ impl Socket {
     /// The life of a connect: middlewares, the answer, the handlers.
     async fn connect(self) {
         let handlers = self.namespace().handlers();
+        let early = self.namespace().limits().reach_while_connecting;
+        if early && !(self.namespace().admit(&self) && self.set_reachable()) {
+            return;
+        }
         for middleware in &handlers.connect_middlewares {
             if let Err(error) = self.call(middleware, None, None, None).await {
                 return self.refuse(error);
             }
         }
-        if !self.namespace().admit(&self) {
+        if !early && !self.namespace().admit(&self) {
             return;
         }
         self.send(&outgoing::connected(self.namespace().name(), &self.id()), Delivery::Queued);

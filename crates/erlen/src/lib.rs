@@ -84,4 +84,4 @@ pub use routes::ClientBundle;
 pub use server::Server;
 pub use service::{ErlenLayer, ErlenService, NotFound, ServiceBody};
 pub use socket::{Room, Socket};
-pub use testing::{Received, TestClient, TestError};
+pub use testing::{Received, TestClient, TestError, TestMessage, TestSession};

@@ -4,6 +4,7 @@
 //! pattern. Not the order in which handlers run: that is inbox.rs.
 
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -63,6 +64,9 @@ pub(crate) struct Limits {
     pub(crate) ack_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) keep_empty_children: bool,
+    pub(crate) reach_while_connecting: bool,
+    pub(crate) ignore_stray_packets: bool,
+    pub(crate) unknown_namespace: Cow<'static, str>,
 }
 
 impl Default for Limits {
@@ -78,6 +82,9 @@ impl Default for Limits {
             ack_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(45),
             keep_empty_children: false,
+            reach_while_connecting: false,
+            ignore_stray_packets: false,
+            unknown_namespace: Cow::Borrowed(r#"{"message":"Invalid namespace"}"#),
         }
     }
 }

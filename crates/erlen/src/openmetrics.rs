@@ -39,6 +39,7 @@ pub(crate) fn write(server: &Server) -> String {
         ("erlen_bytes_out", "Bytes written.", m.bytes_out),
         ("erlen_writes", "Write calls on WebSockets.", m.writes),
         ("erlen_volatile_dropped", "Volatile packets dropped.", m.volatile_dropped),
+        ("erlen_stray_packets", "Packets for a namespace that was not joined.", m.stray_packets),
     ];
     for (name, help, value) in counters {
         family(&mut out, name, "counter", help);

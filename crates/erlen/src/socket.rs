@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::ack::{self, AckFuture, Pending, Slot};
+use crate::ack::{self, AckFuture, AckSink, Pending, Slot};
 use crate::args::{Encoded, IntoArgs, RawArgs};
 use crate::broadcast::{BroadcastOperator, Rooms, Target};
 use crate::connection::SocketIo;
@@ -40,7 +40,7 @@ struct Inner {
     namespace: Namespace,
     client: Arc<Client<SocketIo>>,
     auth: Option<Box<str>>,
-    /// The CONNECT was granted, and the socket has not left.
+    /// Emits reach the socket: its CONNECT was granted, or may be so from the start, and it has not left.
     connected: AtomicBool,
     state: Mutex<State>,
 }
@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) closed: bool,
     /// Events are dispatched: the CONNECT was granted, and the server has not disconnected the socket.
     pub(crate) dispatching: bool,
+    /// The CONNECT was granted: the end has handlers.
+    granted: bool,
     pub(crate) inbox: Inbox,
     /// The rooms that the socket is in besides its own; after its end, those that it was in, until `out`.
     pub(crate) rooms: Vec<Room>,
@@ -148,6 +150,24 @@ impl Socket {
             Ok(pending)
         });
         AckFuture::new(async move { ack::one(begun?, receiver, timeout).await })
+    }
+
+    /// Emits; the client's answer, or its going without one, is told to `sink`. For callers that have no use of a future:
+    /// there is no timeout, and nothing is spawned.
+    ///
+    /// # Errors
+    /// [`AckError::Emit`], or [`AckError::TooManyPending`] and [`AckError::Disconnected`], after which nothing was sent.
+    pub fn emit_with_sink(
+        &self,
+        event: &str,
+        data: impl IntoArgs,
+        sink: Arc<dyn AckSink>,
+    ) -> Result<(), AckError> {
+        let encoded = self.encode(event, data).map_err(AckError::Emit)?;
+        let id = self.0.namespace.next_ack_id();
+        self.expect_ack(id, Slot::Many(sink))?;
+        self.send(&encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
+        Ok(())
     }
 
     /// Broadcasts to rooms, without this socket.
@@ -264,7 +284,8 @@ impl Socket {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    pub(crate) fn client(&self) -> &Arc<Client<SocketIo>> {
+    /// The session that carries the socket, and those of the same client in other namespaces.
+    pub fn client(&self) -> &Arc<Client<SocketIo>> {
         &self.0.client
     }
 
@@ -347,11 +368,21 @@ impl Socket {
         self.lock().extras.as_ref().is_some_and(|extras| !extras.acks.is_empty())
     }
 
+    /// Emits reach the socket from here on. False if it has left meanwhile.
+    pub(crate) fn set_reachable(&self) -> bool {
+        let state = self.lock();
+        if !state.closed {
+            self.0.connected.store(true, Ordering::Release);
+        }
+        !state.closed
+    }
+
     /// The CONNECT was granted. False if the socket has left meanwhile.
     pub(crate) fn set_connected(&self) -> bool {
         let mut state = self.lock();
         if !state.closed {
             state.dispatching = true;
+            state.granted = true;
             self.0.connected.store(true, Ordering::Release);
         }
         !state.closed
@@ -372,21 +403,22 @@ impl Socket {
 
     /// Ends the socket, once: it is out of all tables when this returns; its handlers learn of it in turn.
     pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
-        let (lost, was_connected) = {
+        let (lost, was_granted) = {
             let mut state = self.lock();
             if std::mem::replace(&mut state.closed, true) {
                 return;
             }
             state.dispatching &= reason != DisconnectReason::SERVER;
             let acks = state.extras.as_mut().map(|extras| std::mem::take(&mut extras.acks));
-            (acks.unwrap_or_default(), self.0.connected.swap(false, Ordering::AcqRel))
+            self.0.connected.store(false, Ordering::Release);
+            (acks.unwrap_or_default(), state.granted)
         };
         self.0.client.state().remove(self);
         self.0.namespace.remove(self);
         for (_, slot) in lost {
             slot.lose(self.id());
         }
-        if was_connected {
+        if was_granted {
             self.deliver(Work::Disconnect(reason));
         }
     }

@@ -3,14 +3,18 @@
 //! It drives a polling session by the same calls as the HTTP side does, so what it sees is what a real client
 //! would be sent.
 
+use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use erlen_engineio::payload::{self, PayloadPacket};
-use erlen_engineio::{CloseReason, EncodedPacket, Get, Message, Packet, Transport};
+use erlen_engineio::{CloseReason, EncodedPacket, Get, Message, Packet};
 use erlen_socketio::{
     Decoder, DecoderConfig, PacketData, PacketKind, SocketId, encode_connect, encode_header,
 };
@@ -24,6 +28,114 @@ use crate::server::Server;
 
 /// How long the client waits for something before it gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A session of a server in the same process, without a transport: what is sent to it waits until it is taken, what it
+/// sends is handled by the calling thread. Below [`TestClient`], for tests that speak packets. It has no heartbeat.
+pub struct TestSession(Arc<Client<SocketIo>>);
+
+/// A message of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestMessage {
+    /// A Socket.IO packet, or what stands for it.
+    Text(String),
+    /// An attachment.
+    Binary(Bytes),
+}
+
+impl TestSession {
+    /// Opens a session as if by a request of this target (path and query) with these headers.
+    pub fn open(server: &Server, target: &str, headers: &[(&str, &str)]) -> Self {
+        Self::open_as(server, Handshake::internal(target, headers))
+    }
+
+    /// The same with what a hook of [`Builder::admit_request`](crate::Builder::admit_request) would keep.
+    pub fn open_with<T: Any + Send + Sync>(
+        server: &Server,
+        target: &str,
+        headers: &[(&str, &str)],
+        data: T,
+    ) -> Self {
+        let mut handshake = Handshake::internal(target, headers);
+        handshake.set_data(Some(Arc::new(data)));
+        Self::open_as(server, handshake)
+    }
+
+    fn open_as(server: &Server, handshake: Handshake) -> Self {
+        Self(server.engine().open_without_heartbeat(handshake))
+    }
+
+    /// The session as the server sees it.
+    pub fn client(&self) -> &Arc<Client<SocketIo>> {
+        &self.0
+    }
+
+    /// Sends packets that belong together. Returns when the server has taken them.
+    pub async fn send(&self, packets: &[EncodedPacket]) {
+        let mut body = Vec::new();
+        for packet in packets {
+            if !body.is_empty() {
+                body.push(payload::SEPARATOR);
+            }
+            packet.append_to_payload(&mut body);
+        }
+        if feed(&self.0, &body).await.is_err() {
+            self.0.close(CloseReason::ParseError, "a packet of the test client");
+        }
+    }
+
+    /// What waits for the session, without waiting for more; `None` once it has ended and all was taken.
+    pub fn take(&self) -> Option<Vec<TestMessage>> {
+        if self.0.begin_get(Instant::now()) != Get::Parked {
+            return None;
+        }
+        match self.0.poll_payload(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(body) => Some(messages(&body)),
+            Poll::Pending => {
+                self.0.abort_get();
+                Some(Vec::new())
+            }
+        }
+    }
+
+    /// What waits for the session, or the next that does.
+    ///
+    /// # Errors
+    /// [`TestError::Disconnected`] once it has ended and all was taken, [`TestError::Timeout`] when nothing comes.
+    pub async fn receive(&self) -> Result<Vec<TestMessage>, TestError> {
+        if self.0.begin_get(Instant::now()) != Get::Parked {
+            return Err(TestError::Disconnected);
+        }
+        let polled = tokio::time::timeout(PATIENCE, poll_fn(|cx| self.0.poll_payload(cx))).await;
+        polled.map(|body| messages(&body)).map_err(|_| {
+            self.0.abort_get();
+            TestError::Timeout
+        })
+    }
+}
+
+fn messages(body: &[u8]) -> Vec<TestMessage> {
+    let packets = payload::decode(body, usize::MAX);
+    let messages = packets.filter_map(|packet| match packet {
+        Ok(PayloadPacket::Text(Packet::Message(Message::Text(text)))) => {
+            Some(TestMessage::Text(text.to_owned()))
+        }
+        Ok(PayloadPacket::Binary(data)) => Some(TestMessage::Binary(data.into())),
+        _ => None,
+    });
+    messages.collect()
+}
+
+impl Drop for TestSession {
+    fn drop(&mut self) {
+        self.0.close(CloseReason::TransportClose, "the test client was dropped");
+    }
+}
+
+impl fmt::Debug for TestSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TestSession({:?})", self.0.sid())
+    }
+}
 
 /// A client of a server in the same process.
 ///
@@ -39,7 +151,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Ok(()) }
 /// ```
 pub struct TestClient {
-    client: Arc<Client<SocketIo>>,
+    session: TestSession,
     namespace: String,
     id: SocketId,
     decoder: Decoder,
@@ -109,15 +221,12 @@ impl TestClient {
         headers: &[(&str, &str)],
         auth: impl IntoArgs,
     ) -> Result<Self, TestError> {
-        let engine = server.engine();
-        let target = format!("{}?EIO=4&transport=polling", engine.options().path);
-        let handshake = Handshake::internal(&target, headers);
-        let client = engine.open(engine.pick_shard(), Transport::Polling, handshake);
+        let target = format!("{}?EIO=4&transport=polling", server.engine().options().path);
         let auth = Encoded::new(&auth).map_err(TestError::Decode)?;
         let auth = String::from_utf8_lossy(&auth.json);
         let auth = auth.trim_start_matches('[').trim_end_matches(']').to_owned();
         let mut this = Self {
-            client,
+            session: TestSession::open(server, &target, headers),
             namespace: namespace.to_owned(),
             id: SocketId::from_random([0; 15]),
             decoder: Decoder::new(),
@@ -206,43 +315,23 @@ impl TestClient {
     }
 
     async fn send(&self, packets: &[EncodedPacket]) {
-        let mut body = Vec::new();
-        for packet in packets {
-            if !body.is_empty() {
-                body.push(payload::SEPARATOR);
-            }
-            packet.append_to_payload(&mut body);
-        }
-        if feed(&self.client, &body).await.is_err() {
-            self.client.close(CloseReason::ParseError, "a packet of the test client");
-        }
+        self.session.send(packets).await;
     }
 
-    /// One GET: events and acks are put away; the answer to a CONNECT is returned.
+    /// Events and acks that have come are put away; the answer to a CONNECT is returned.
     async fn receive_packets(&mut self) -> Result<Option<SocketId>, TestError> {
-        if self.ended || self.client.begin_get(Instant::now()) != Get::Parked {
+        if self.ended {
             return Err(TestError::Disconnected);
         }
-        let polled = tokio::time::timeout(PATIENCE, poll_fn(|cx| self.client.poll_payload(cx))).await;
-        let Ok(body) = polled else {
-            self.client.abort_get();
-            return Err(TestError::Timeout);
-        };
         let mut joined = None;
-        for packet in payload::decode(&body, usize::MAX) {
-            match packet {
-                Ok(PayloadPacket::Text(Packet::Message(Message::Text(text)))) => {
-                    let packet = self.decoder.decode_text(&DecoderConfig::default(), Instant::now(), text);
-                    joined = self.handle(packet)?.or(joined);
+        for message in self.session.receive().await? {
+            let packet = match &message {
+                TestMessage::Text(text) => {
+                    self.decoder.decode_text(&DecoderConfig::default(), Instant::now(), text)
                 }
-                Ok(PayloadPacket::Binary(data)) => {
-                    let packet = self.decoder.decode_binary(&DecoderConfig::default(), &data);
-                    joined = self.handle(packet)?.or(joined);
-                }
-                Ok(PayloadPacket::Text(Packet::Ping(_))) => self.send(&[EncodedPacket::control("3")]).await,
-                Ok(PayloadPacket::Text(Packet::Close)) => self.ended = true,
-                _ => {}
-            }
+                TestMessage::Binary(data) => self.decoder.decode_binary(&DecoderConfig::default(), data),
+            };
+            joined = self.handle(packet)?.or(joined);
         }
         Ok(joined)
     }
@@ -282,12 +371,6 @@ impl TestClient {
                 Ok(None)
             }
         }
-    }
-}
-
-impl Drop for TestClient {
-    fn drop(&mut self) {
-        self.client.close(CloseReason::TransportClose, "the test client was dropped");
     }
 }
 

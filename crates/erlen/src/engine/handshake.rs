@@ -1,23 +1,29 @@
 //! What is kept of the request that opened a session: one block of memory.
 
+use std::any::Any;
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use erlen_engineio::handshake::percent_decode;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 
+use super::options::HandshakeData;
+
 /// The request that opened a session: target, headers, peer.
 ///
 /// It is kept in one block, since the request itself would pin its read buffer for as long as the
 /// session lives. The headers of the WebSocket handshake are left out: they say nothing of the client.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Handshake {
     /// `path?query`, then a line `name: value` for each header, all ended by `\n`.
     text: Box<str>,
     peer: Option<SocketAddr>,
     issued: SystemTime,
     secure: bool,
+    data: Option<HandshakeData>,
 }
 
 impl Handshake {
@@ -34,7 +40,7 @@ impl Handshake {
             text.extend(value.as_bytes().iter().map(|&b| char::from(b)));
             text.push('\n');
         }
-        Self { text: text.into_boxed_str(), peer, issued: SystemTime::now(), secure }
+        Self { text: text.into_boxed_str(), peer, issued: SystemTime::now(), secure, data: None }
     }
 
     /// A handshake without a request, as the test client makes it.
@@ -43,7 +49,7 @@ impl Handshake {
         for (name, value) in headers {
             text.push_str(&format!("{}: {value}\n", name.to_ascii_lowercase()));
         }
-        Self { text: text.into_boxed_str(), peer: None, issued: SystemTime::now(), secure: false }
+        Self { text: text.into_boxed_str(), peer: None, issued: SystemTime::now(), secure: false, data: None }
     }
 
     /// The request's target: path and query.
@@ -94,9 +100,27 @@ impl Handshake {
         self.secure
     }
 
+    /// What the hook of [`Builder::admit_request`](crate::Builder::admit_request) has kept, if that is a `T`.
+    pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.data.clone()?.downcast().ok()
+    }
+
+    pub(crate) fn set_data(&mut self, data: Option<HandshakeData>) {
+        self.data = data;
+    }
+
     /// Whether the request came from another origin, as its headers say.
     pub fn cross_domain(&self) -> bool {
         self.header("origin").is_some()
+    }
+}
+
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("text", &self.text)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }
 

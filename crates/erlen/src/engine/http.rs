@@ -169,12 +169,13 @@ impl<A: Application> Exchange<'_, A> {
                 self.turn_away(StatusCode::SERVICE_UNAVAILABLE, "the server takes no new sessions now")
             );
         }
-        let handshake = Handshake::new(self.parts, self.below.peer, self.below.secure == Some(true));
-        if let Some(allow) = &self.engine.options.allow_request
-            && let Err(message) = allow(handshake.clone()).await
-        {
-            let message = if message.is_empty() { HandshakeError::Forbidden.message() } else { &message };
-            return Ok(self.refuse(HandshakeError::Forbidden, message));
+        let mut handshake = Handshake::new(self.parts, self.below.peer, self.below.secure == Some(true));
+        if let Some(allow) = &self.engine.options.allow_request {
+            match allow(handshake.clone()).await {
+                Ok(data) => handshake.set_data(data),
+                Err(message) if message.is_empty() => return Err(HandshakeError::Forbidden),
+                Err(message) => return Ok(self.refuse(HandshakeError::Forbidden, &message)),
+            }
         }
         query.revision?;
         if !self.engine.addresses.admit(self.below.peer, Instant::now()) {

@@ -53,6 +53,7 @@ pub(crate) struct ShardMetrics {
     pub(crate) bytes_out: Counter,
     pub(crate) writes: Counter,
     pub(crate) volatile_dropped: Counter,
+    pub(crate) stray_packets: Counter,
     pub(crate) handlers: Durations,
     pub(crate) ping_round_trips: Durations,
 }
@@ -81,6 +82,7 @@ impl ShardMetrics {
         total.bytes_out += self.bytes_out.get();
         total.writes += self.writes.get();
         total.volatile_dropped += self.volatile_dropped.get();
+        total.stray_packets += self.stray_packets.get();
         self.handlers.add_to(&mut total.handlers);
         self.ping_round_trips.add_to(&mut total.ping_round_trips);
     }
@@ -164,6 +166,8 @@ pub struct EngineMetrics {
     pub writes: u64,
     /// Volatile packets dropped because a client was not writable.
     pub volatile_dropped: u64,
+    /// Packets passed over because their namespace was not joined.
+    pub stray_packets: u64,
     /// How long handlers ran, from their start to their end.
     pub handlers: Histogram,
     /// From a ping to its pong.

@@ -47,6 +47,9 @@ use metrics::Counter;
 use sessions::Sessions;
 use shard::Shard;
 
+/// Ten years.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// What runs on top of the engine. Its methods are called on I/O threads and must not block.
 pub trait Application: Send + Sync + Sized + 'static {
     /// What is kept for each session.
@@ -234,8 +237,23 @@ impl<A: Application> Engine<A> {
         transport: Transport,
         handshake: Handshake,
     ) -> Arc<Client<A>> {
-        let sid = Sid::from_random(random());
-        let session = Session::open(sid, Arc::clone(&self.session_config), Instant::now(), transport);
+        self.open_as(shard, transport, handshake, Arc::clone(&self.session_config))
+    }
+
+    /// Opens a session that nobody pings, for tests.
+    pub(crate) fn open_without_heartbeat(self: &Arc<Self>, handshake: Handshake) -> Arc<Client<A>> {
+        let config = Config { ping_interval: NEVER, ..(*self.session_config).clone() };
+        self.open_as(self.pick_shard(), Transport::Polling, handshake, Arc::new(config))
+    }
+
+    fn open_as(
+        self: &Arc<Self>,
+        shard: &Arc<Shard<A>>,
+        transport: Transport,
+        handshake: Handshake,
+        config: Arc<Config>,
+    ) -> Arc<Client<A>> {
+        let session = Session::open(Sid::from_random(random()), config, Instant::now(), transport);
         let client = Client::new(Arc::clone(self), Arc::clone(shard), session, handshake);
         self.sessions.insert(Arc::clone(&client));
         shard.metrics.count_open(transport);

@@ -1,5 +1,6 @@
 //! What an engine can be told, with defaults that are safe.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,8 +15,11 @@ use super::{AddressLimits, Handshake, origin::Cors};
 /// The answer of the hook that allows or refuses a handshake: the text goes to the client.
 pub type Allowed = Result<(), String>;
 
+/// What a hook keeps with the handshake that it allowed.
+pub(crate) type HandshakeData = Arc<dyn Any + Send + Sync>;
+type Admitted = Result<Option<HandshakeData>, String>;
 pub(crate) type AllowHook =
-    Arc<dyn Fn(Handshake) -> Pin<Box<dyn Future<Output = Allowed> + Send>> + Send + Sync>;
+    Arc<dyn Fn(Handshake) -> Pin<Box<dyn Future<Output = Admitted> + Send>> + Send + Sync>;
 pub(crate) type HeadersHook = Arc<dyn Fn(&mut HeaderMap, &HeaderMap) + Send + Sync>;
 
 /// Everything that the engine can be told. [`Builder`](crate::Builder) documents each as a method.
@@ -86,7 +90,24 @@ impl Options {
         F: Fn(Handshake) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Allowed> + Send + 'static,
     {
-        self.allow_request = Some(Arc::new(move |handshake| Box::pin(hook(handshake))));
+        self.allow_request = Some(Arc::new(move |handshake| {
+            let allowed = hook(handshake);
+            Box::pin(async move { allowed.await.map(|()| None) })
+        }));
+        self
+    }
+
+    /// The same with a value that is kept with the handshake: [`Handshake::data`] gives it back.
+    pub fn admit_request<F, Fut, T>(mut self, hook: F) -> Self
+    where
+        F: Fn(Handshake) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, String>> + Send + 'static,
+        T: Send + Sync + 'static,
+    {
+        self.allow_request = Some(Arc::new(move |handshake| {
+            let admitted = hook(handshake);
+            Box::pin(async move { admitted.await.map(|value| Some(Arc::new(value) as HandshakeData)) })
+        }));
         self
     }
 

@@ -3,6 +3,9 @@
 //! The check holds on every transport, since a browser sends a WebSocket across origins without asking.
 //! Same origin by default: the `Origin`'s host and port equal those of `Host`. No `Origin`, no check.
 
+use std::fmt;
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap, HeaderValue};
 
 /// Origins beyond the own one, and what their pages may do.
@@ -11,17 +14,33 @@ use http::header::{self, HeaderMap, HeaderValue};
 /// use erlen::Cors;
 /// let cors = Cors::origins(["https://app.example", "https://*.example.org"]).credentials(true);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Cors {
     origins: Origins,
     credentials: bool,
     max_age: Option<u32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 enum Origins {
     Any,
     List(Vec<String>),
+    Rule(Rule),
+    Unchecked,
+}
+
+/// Whether an origin is welcome: the origin, the request's headers.
+type Rule = Arc<dyn Fn(&str, &HeaderMap) -> bool + Send + Sync>;
+
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("Any"),
+            Self::List(list) => f.debug_tuple("List").field(list).finish(),
+            Self::Rule(_) => f.write_str("Rule"),
+            Self::Unchecked => f.write_str("Unchecked"),
+        }
+    }
 }
 
 impl Cors {
@@ -34,6 +53,18 @@ impl Cors {
     pub fn origins<S: Into<String>>(origins: impl IntoIterator<Item = S>) -> Self {
         let list = origins.into_iter().map(|o| o.into().trim_end_matches('/').to_ascii_lowercase()).collect();
         Self { origins: Origins::List(list), credentials: false, max_age: None }
+    }
+
+    /// Origins beyond the own one by a function of the origin, in lower case, and the request's headers. It is called on I/O
+    /// threads and must not block.
+    pub fn matching(rule: impl Fn(&str, &HeaderMap) -> bool + Send + Sync + 'static) -> Self {
+        Self { origins: Origins::Rule(Arc::new(rule)), credentials: false, max_age: None }
+    }
+
+    /// No check at all, and no CORS headers: for servers behind something that checks. **Any page that a user visits may then
+    /// open a WebSocket in that user's name.**
+    pub fn unchecked() -> Self {
+        Self { origins: Origins::Unchecked, credentials: false, max_age: None }
     }
 
     /// Whether cookies and authorization may come along. Not with [`any`](Self::any).
@@ -49,17 +80,22 @@ impl Cors {
     }
 
     pub(crate) fn is_any(&self) -> bool {
-        self.origins == Origins::Any
+        matches!(self.origins, Origins::Any)
     }
 
     pub(crate) fn has_credentials(&self) -> bool {
         self.credentials
     }
 
-    fn lists(&self, origin: &str) -> bool {
+    fn is_unchecked(&self) -> bool {
+        matches!(self.origins, Origins::Unchecked)
+    }
+
+    fn welcomes(&self, origin: &str, headers: &HeaderMap) -> bool {
         match &self.origins {
-            Origins::Any => true,
+            Origins::Any | Origins::Unchecked => true,
             Origins::List(list) => list.iter().any(|allowed| matches(allowed, origin)),
+            Origins::Rule(rule) => rule(origin, headers),
         }
     }
 }
@@ -92,6 +128,9 @@ pub(crate) fn judge(cors: Option<&Cors>, headers: &HeaderMap, secure: Option<boo
     let Some(value) = headers.get(header::ORIGIN) else {
         return Verdict::Own;
     };
+    if cors.is_some_and(Cors::is_unchecked) {
+        return Verdict::Own;
+    }
     let Ok(origin) = value.to_str() else {
         return Verdict::Malformed;
     };
@@ -104,7 +143,7 @@ pub(crate) fn judge(cors: Option<&Cors>, headers: &HeaderMap, secure: Option<boo
         return Verdict::Own;
     }
     match cors {
-        Some(cors) if cors.lists(&origin) => Verdict::Welcome(value.clone()),
+        Some(cors) if cors.welcomes(&origin, headers) => Verdict::Welcome(value.clone()),
         _ => Verdict::Refused,
     }
 }
@@ -137,6 +176,9 @@ fn split_port(authority: &str, tls: bool) -> (&str, &str) {
 
 /// Adds the CORS headers of an answer to a welcome origin; `Vary` whenever the answer depends on it.
 pub(crate) fn add_headers(cors: &Cors, verdict: &Verdict, headers: &mut HeaderMap) {
+    if cors.is_unchecked() {
+        return;
+    }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Verdict::Welcome(origin) = verdict else {
         return;
@@ -190,6 +232,22 @@ mod tests {
     fn a_known_scheme_must_agree() {
         assert_eq!(judged(None, "http://a.example:5000", "a.example:5000", Some(true)), Verdict::Refused);
         assert_eq!(judged(None, "wss://a.example:5000", "a.example:5000", Some(true)), Verdict::Own);
+    }
+
+    #[test]
+    fn a_rule_decides_by_the_origin_and_the_headers() {
+        let cors =
+            Cors::matching(|origin, headers| origin == "http://b" && headers.contains_key(header::HOST));
+        assert!(matches!(judged(Some(&cors), "http://B", "a", None), Verdict::Welcome(_)));
+        assert_eq!(judged(Some(&cors), "http://c", "a", None), Verdict::Refused);
+    }
+
+    #[test]
+    fn unchecked_means_no_refusal_and_no_headers() {
+        assert_eq!(judged(Some(&Cors::unchecked()), "http://evil", "a", None), Verdict::Own);
+        let mut headers = HeaderMap::new();
+        add_headers(&Cors::unchecked(), &Verdict::Own, &mut headers);
+        assert!(headers.is_empty());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod ack;
 mod binary;
 mod connect;
+mod doors;
 mod events;
 mod lifecycle;
 mod plain_engineio;
