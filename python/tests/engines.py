@@ -1,0 +1,110 @@
+"""The two implementations that the contract tests run on, and how an app is served by each.
+
+Not a test, and not an abstraction of the two: a test calls the module (`sio_lib`) as an app would, and asks the
+engine only how to serve an app on a free port, where the exceptions live, and which of two answers is expected
+where Erlen decides otherwise on purpose. Used by conftest.py.
+"""
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+import time
+
+DEADLINE = 10
+
+
+class Engine:
+    """One implementation of the Flask-SocketIO API."""
+
+    name: str
+    exceptions_module: str
+
+    def __init__(self, module_name):
+        self.lib = importlib.import_module(module_name)
+        self.exceptions = importlib.import_module(self.exceptions_module)
+
+    @property
+    def is_erlen(self):
+        return self.name == "erlen"
+
+    def either(self, *, upstream, erlen):
+        """What this engine is to answer, where the two differ on purpose."""
+        return erlen if self.is_erlen else upstream
+
+
+class FlaskSocketIO(Engine):
+    name = "flask-socketio"
+    exceptions_module = "socketio.exceptions"
+
+    def __init__(self):
+        super().__init__("flask_socketio")
+
+    @contextlib.contextmanager
+    def serve(self, app, socketio):
+        """Serve the app by Werkzeug, as `run()` does; yields the port."""
+        from werkzeug.serving import make_server
+
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join(DEADLINE)
+            server.server_close()
+
+
+class Erlen(Engine):
+    name = "erlen"
+    exceptions_module = "erlen.exceptions"
+
+    def __init__(self):
+        super().__init__("erlen")
+
+    @contextlib.contextmanager
+    def serve(self, app, socketio):
+        """Serve the app by its own `run()` in a thread; yields the port."""
+        run = Running(app, socketio)
+        try:
+            yield run.port()
+        finally:
+            run.stop()
+
+
+class Running:
+    """`socketio.run(app)` in a thread of its own."""
+
+    def __init__(self, app, socketio, port=0):
+        self.socketio = socketio
+        self.error = None
+        self.thread = threading.Thread(target=self._run, args=(app, port), daemon=True)
+        self.thread.start()
+
+    def _run(self, app, port):
+        try:
+            self.socketio.run(app, host="127.0.0.1", port=port)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def port(self):
+        """The port that was bound, as soon as there is one."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline and self.thread.is_alive():
+            port = getattr(self.socketio.wsgi_server, "port", None)
+            if port:
+                return port
+            self.thread.join(0.005)
+        raise AssertionError(f"the server did not come up: {self.error!r}")
+
+    def stop(self):
+        """Stop the server, and wait until `run()` has returned."""
+        if self.thread.is_alive():
+            self.socketio.stop()
+        self.thread.join(DEADLINE)
+        assert not self.thread.is_alive(), "run() did not return after stop()"
+
+
+ENGINES = {engine.name: engine for engine in (Erlen, FlaskSocketIO)}
