@@ -3,11 +3,36 @@
 //! Thin on purpose. What a Flask user would want to read is Python (`python/erlen`); here is what must not hold the
 //! interpreter: threads, sockets, queues. `_erlen.pyi` says what is in it.
 
+mod ack;
+mod args;
+mod capture;
+mod delegate;
+mod engine;
+mod options;
+mod pool;
+mod request;
+mod session;
+mod test_client;
 
 use pyo3::prelude::*;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+pyo3::create_exception!(_erlen, Refused, pyo3::exceptions::PyException, "Refuses a handshake.");
+
 #[pymodule(gil_used = false)]
-mod _erlen {}
+mod _erlen {
+    #[pymodule_export]
+    use crate::Refused;
+    #[pymodule_export]
+    use crate::ack::PyAck;
+    #[pymodule_export]
+    use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::request::Request;
+    #[pymodule_export]
+    use crate::session::{PySocket, Session};
+    #[pymodule_export]
+    use crate::test_client::TestClient;
+}

@@ -29,6 +29,10 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// The detail of a session that the client has closed by its own packet `1`; the reason is
+    /// [`TransportClose`](Self::TransportClose) then.
+    pub const BY_CLIENT: &str = "the client closed the session";
+
     /// Every reason, in the order of their declaration.
     pub const ALL: [Self; 10] = [
         Self::PingTimeout,

@@ -170,7 +170,7 @@ impl Session {
                 self.heartbeat.handle_pong(&self.config, now);
                 return Input::Nothing;
             }
-            Packet::Close => self.close(now, CloseReason::TransportClose, "the client closed the session"),
+            Packet::Close => self.close(now, CloseReason::TransportClose, CloseReason::BY_CLIENT),
             Packet::Ping(_) => self.close(now, CloseReason::TransportError, "invalid heartbeat direction"),
             Packet::Message(message) => {
                 self.heartbeat.handle_packet(&self.config, now);

@@ -96,7 +96,6 @@ pub trait IntoArgs {
     ///
     /// # Errors
     /// What cannot be serialized.
-    #[doc(hidden)]
     fn append(&self, json: &mut Vec<u8>, attachments: &mut Vec<Bytes>) -> Result<(), serde_json::Error>;
 }
 
@@ -232,12 +231,16 @@ impl RawArgs {
     /// # Errors
     /// When they are not a `T`.
     pub fn all<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        let json = self.inner.json();
-        if self.skip == 0 {
-            return with_attachments(self.attachments(), || serde_json::from_str(json));
-        }
-        let text = format!("[{}]", self.inner.tail(self.skip));
+        let text = self.array();
         with_attachments(self.attachments(), || serde_json::from_str(&text))
+    }
+
+    /// The JSON text of the array of the arguments, without an event's name.
+    pub fn array(&self) -> std::borrow::Cow<'_, str> {
+        match self.skip {
+            0 => self.inner.json().into(),
+            skip => format!("[{}]", self.inner.tail(skip)).into(),
+        }
     }
 
     /// The first argument as bytes, if it is an attachment.

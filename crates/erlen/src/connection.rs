@@ -119,6 +119,12 @@ impl SocketIo {
         namespace.clone()
     }
 
+    /// The namespace of that name, if it is there.
+    pub(crate) fn find(&self, name: &str) -> Option<Namespace> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        namespaces.get(name).map(|(namespace, _)| namespace.clone())
+    }
+
     /// Every namespace, in the order of their names.
     pub(crate) fn namespaces(&self) -> Vec<Namespace> {
         let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);

@@ -22,13 +22,15 @@ pub struct Error {
     code: Cow<'static, str>,
     message: Cow<'static, str>,
     data: Option<Value>,
+    /// The whole payload of a CONNECT_ERROR, JSON, in place of message and data.
+    payload: Option<Box<str>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// An error that the client may see.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: code.into(), message: message.into(), data: None, source: None }
+        Self { code: code.into(), message: message.into(), data: None, payload: None, source: None }
     }
 
     /// The refusal of a connect, with the message that the client's `connect_error` gets.
@@ -42,11 +44,17 @@ impl Error {
         self
     }
 
+    /// The refusal of a connect with a payload of any form: JSON text, which goes to the client as it is.
+    pub fn refuse_json(payload: impl Into<Box<str>>) -> Self {
+        Self { payload: Some(payload.into()), ..Self::refuse("refused") }
+    }
+
     pub(crate) fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             code: Cow::Borrowed("internal"),
             message: Cow::Borrowed("internal error"),
             data: None,
+            payload: None,
             source: Some(source.into()),
         }
     }
@@ -79,6 +87,9 @@ impl Error {
 
     /// The payload of a CONNECT_ERROR.
     pub(crate) fn connect_json(&self) -> String {
+        if let Some(payload) = &self.payload {
+            return payload.as_ref().to_owned();
+        }
         let mut payload = serde_json::json!({ "message": self.message });
         if let Some(data) = &self.data {
             payload["data"] = data.clone();

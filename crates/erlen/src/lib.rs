@@ -62,7 +62,7 @@ mod socket;
 mod testing;
 
 pub use ack::{AckFuture, AckSink, Answers, AnswersFuture, Collector};
-pub use args::{Binary, RawArgs};
+pub use args::{Binary, IntoArgs, RawArgs};
 pub use broadcast::{BroadcastOperator, Disconnect, Rooms, Target};
 pub use builder::Builder;
 pub use connection::SocketIo;
@@ -81,6 +81,8 @@ pub use outgoing::Event;
 pub use reason::DisconnectReason;
 pub use respond::{Answer, IntoAck, Json};
 pub use routes::ClientBundle;
+/// Why a value cannot be serialized to JSON, or read from it.
+pub use serde_json::Error as JsonError;
 pub use server::Server;
 pub use service::{ErlenLayer, ErlenService, NotFound, ServiceBody};
 pub use socket::{Room, Socket};

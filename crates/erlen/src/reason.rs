@@ -42,6 +42,11 @@ impl DisconnectReason {
         self.detail
     }
 
+    /// Whether the client has said itself that it goes: out of the namespace, or altogether.
+    pub fn is_by_client(self) -> bool {
+        self == Self::CLIENT || self.detail == CloseReason::BY_CLIENT
+    }
+
     /// The reason of the session's end, if that took the socket along.
     pub fn close_reason(self) -> Option<CloseReason> {
         match self.kind {

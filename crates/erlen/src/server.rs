@@ -62,6 +62,11 @@ impl Server {
         self.engine.app().namespace(&format!("/{name}"))
     }
 
+    /// The namespace of that name, if it is there.
+    pub fn find(&self, name: &str) -> Option<Namespace> {
+        self.engine.app().find(name)
+    }
+
     /// Namespaces that come into being when a client asks for them: `{…}` stands for one segment of the name.
     ///
     /// ```
@@ -97,6 +102,11 @@ impl Server {
     /// The counters now.
     pub fn metrics(&self) -> EngineMetrics {
         self.engine.metrics()
+    }
+
+    /// The counters as text in the OpenMetrics format, as the route `/metrics` gives them.
+    pub fn openmetrics(&self) -> String {
+        crate::openmetrics::write(self)
     }
 
     /// Runs a background task that ends with the server: when it shuts down, the task is dropped at its next await.

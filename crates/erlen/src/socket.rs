@@ -205,10 +205,15 @@ impl Socket {
     /// Ends the socket: the client leaves this namespace, its connection stays. A JavaScript client
     /// does not come back by itself.
     pub fn disconnect(&self) {
+        self.try_disconnect();
+    }
+
+    /// The same; false if the socket had left already.
+    pub fn try_disconnect(&self) -> bool {
         if !self.is_closed() {
             self.send(&outgoing::disconnected(self.0.namespace.name()), Delivery::Queued);
         }
-        self.leave_namespace(DisconnectReason::SERVER);
+        self.try_leave(DisconnectReason::SERVER)
     }
 
     /// Ends the socket, those of the same client in other namespaces, and the connection.
@@ -257,6 +262,14 @@ impl Socket {
     /// Puts a value into the socket's data, in place of one of the same type.
     pub fn insert<T: Send + Sync + 'static>(&self, value: T) {
         self.extras(|extras| extras.data.insert(TypeId::of::<T>(), Arc::new(value)));
+    }
+
+    /// Puts a value into the socket's data unless there is one of its type already; the one that is there then.
+    pub fn get_or_insert<T: Send + Sync + 'static>(&self, value: T) -> Arc<T> {
+        let any = self.extras(|extras| {
+            Arc::clone(extras.data.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(value)))
+        });
+        any.downcast().unwrap_or_else(|_| unreachable!("the entry of a type holds a value of that type"))
     }
 
     /// The value of that type in the socket's data.
@@ -401,12 +414,18 @@ impl Socket {
         drop(handlers);
     }
 
-    /// Ends the socket, once: it is out of all tables when this returns; its handlers learn of it in turn.
+    /// Ends the socket, once.
     pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
+        self.try_leave(reason);
+    }
+
+    /// Ends the socket, once: it is out of all tables when this returns; its handlers learn of it in turn.
+    /// False if it had ended already.
+    fn try_leave(&self, reason: DisconnectReason) -> bool {
         let (lost, was_granted) = {
             let mut state = self.lock();
             if std::mem::replace(&mut state.closed, true) {
-                return;
+                return false;
             }
             state.dispatching &= reason != DisconnectReason::SERVER;
             let acks = state.extras.as_mut().map(|extras| std::mem::take(&mut extras.acks));
@@ -421,6 +440,7 @@ impl Socket {
         if was_granted {
             self.deliver(Work::Disconnect(reason));
         }
+        true
     }
 }
 

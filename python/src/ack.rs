@@ -1,0 +1,54 @@
+//! Acknowledgements: the one that a client waits for, and those that Python waits for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use erlen::{Ack, AckSink, RawArgs, SocketId};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::args::{self, Encoded};
+use crate::pool::Pool;
+
+/// The acknowledgement that a client waits for.
+#[pyclass(frozen, name = "Ack", module = "erlen._erlen")]
+pub(crate) struct PyAck(Mutex<Option<Ack>>);
+
+impl PyAck {
+    pub(crate) fn new(ack: Ack) -> Self {
+        Self(Mutex::new(Some(ack)))
+    }
+}
+
+#[pymethods]
+impl PyAck {
+    /// Sends it; a second time does nothing.
+    #[pyo3(signature = (args, attachments = Vec::new()))]
+    fn send(&self, args: &str, attachments: Vec<Bound<'_, PyBytes>>) -> PyResult<()> {
+        let ack = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(ack) = ack else {
+            return Ok(());
+        };
+        let encoded = Encoded::new(args, &attachments)?;
+        ack.send(encoded).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+}
+
+/// Calls a Python function with the answer of each client.
+pub(crate) struct Callback {
+    pub(crate) function: Arc<Py<PyAny>>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+impl AckSink for Callback {
+    fn answer(&self, from: SocketId, args: RawArgs) {
+        let function = Arc::clone(&self.function);
+        self.pool.push(Box::new(move |py| {
+            let attachments = args::attachments(py, &args)?;
+            function.call1(py, (from.as_str(), &*args.array(), attachments))?;
+            Ok(())
+        }));
+    }
+
+    fn lose(&self, _: SocketId) {}
+}

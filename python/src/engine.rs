@@ -1,0 +1,210 @@
+//! The engine as Python holds it: what it is told, whom it emits to, where it listens.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use erlen::{Namespace, Server, Socket, SocketId};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use tokio::runtime::Runtime;
+
+use crate::ack::Callback;
+use crate::args::Encoded;
+use crate::delegate::{Delegate, Wanted, register};
+use crate::options::Options;
+use crate::pool::Pool;
+use crate::session::{PySocket, Session, SessionData};
+use crate::test_client::TestClient;
+
+/// A broadcast to more sockets than this lets go of the interpreter meanwhile.
+const MANY: usize = 64;
+
+/// See `_erlen.pyi`.
+#[pyclass(frozen, module = "erlen._erlen")]
+pub(crate) struct Engine {
+    server: Server,
+    delegate: Arc<Delegate>,
+    runtime: Arc<Runtime>,
+    always_connect: bool,
+    /// The namespaces that have the delegate's handlers.
+    registered: Mutex<std::collections::HashSet<String>>,
+}
+
+impl Engine {
+    fn find(&self, namespace: &str) -> Option<Namespace> {
+        self.server.find(namespace)
+    }
+
+    fn socket_of(&self, namespace: &str, sid: &str) -> Option<Socket> {
+        self.find(namespace)?.socket(&SocketId::parse(sid)?)
+    }
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (delegate, **options))]
+    fn new(py: Python<'_>, delegate: Py<PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let empty = PyDict::new(py);
+        let options = Options::new(options.unwrap_or(&empty))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("erlen-runtime")
+            .enable_all()
+            .build()?;
+        let pool = Pool::start("erlen-event", options.event_threads);
+        let delegate = Delegate::new(delegate, pool, options.ordered, options.ask_handshake);
+        let always_connect = options.always_connect;
+        let admitting = Arc::clone(&delegate);
+        let entered = runtime.enter();
+        let server = options.build(move |handshake| Arc::clone(&admitting).admit(handshake))?;
+        drop(entered);
+        let asked = Arc::clone(&delegate);
+        let any = server.of_matching(move |_, _| asked.allows_any_namespace());
+        register!(any, &delegate, always_connect);
+        register!(server, &delegate, always_connect);
+        let registered = Mutex::new(["/".to_owned()].into());
+        Ok(Self { server, delegate, runtime: Arc::new(runtime), always_connect, registered })
+    }
+
+    fn namespace(&self, name: &str, connect: bool, disconnect: bool) {
+        self.delegate.want(name, Wanted { connect, disconnect });
+        let new = self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        if new {
+            let namespace = self.server.of(name);
+            register!(namespace, &self.delegate, self.always_connect);
+        }
+    }
+
+    fn any_namespace(&self, allowed: bool) {
+        self.delegate.allow_any_namespace(allowed);
+    }
+
+    #[pyo3(signature = (namespace, event, args, attachments = Vec::new(), to = None, skip = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
+    fn emit(
+        &self,
+        py: Python<'_>,
+        namespace: &str,
+        event: &str,
+        args: &str,
+        attachments: Vec<Bound<'_, PyBytes>>,
+        to: Option<Vec<String>>,
+        skip: Option<Vec<String>>,
+    ) -> PyResult<()> {
+        let args = Encoded::new(args, &attachments)?;
+        let Some(namespace) = self.find(namespace) else {
+            return Ok(());
+        };
+        let mut broadcast = namespace.operator();
+        match to {
+            Some(rooms) if rooms.is_empty() => return Ok(()),
+            Some(rooms) => broadcast = broadcast.to(rooms),
+            None => {}
+        }
+        if let Some(skip) = skip {
+            broadcast = broadcast.except(skip);
+        }
+        let emitted = if namespace.socket_count() > MANY {
+            py.detach(|| broadcast.emit(event, args))
+        } else {
+            broadcast.emit(event, args)
+        };
+        emitted.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
+    fn emit_with_ack(
+        &self,
+        namespace: &str,
+        event: &str,
+        args: &str,
+        attachments: Vec<Bound<'_, PyBytes>>,
+        to: Vec<String>,
+        skip: Option<Vec<String>>,
+        callback: Py<PyAny>,
+    ) -> PyResult<usize> {
+        let Some(namespace) = self.find(namespace) else {
+            return Ok(0);
+        };
+        let skipped = |socket: &Socket| {
+            let rooms = skip.iter().flatten();
+            let mut own = rooms.map(String::as_str);
+            own.any(|room| room == socket.id().as_str() || socket.rooms().iter().any(|r| **r == *room))
+        };
+        let function = Arc::new(callback);
+        let mut reached = 0;
+        for socket in namespace.sockets_in(to).iter().filter(|socket| !skipped(socket)) {
+            let args = Encoded::new(args, &attachments)?;
+            let sink = Callback { function: Arc::clone(&function), pool: Arc::clone(&self.delegate.pool) };
+            match socket.emit_with_sink(event, args, Arc::new(sink)) {
+                Ok(()) => reached += 1,
+                Err(erlen::AckError::Disconnected) => {}
+                Err(error) => return Err(PyValueError::new_err(error.to_string())),
+            }
+        }
+        Ok(reached)
+    }
+
+    fn socket(&self, py: Python<'_>, namespace: &str, sid: &str) -> PyResult<Option<Py<PySocket>>> {
+        let socket = self.socket_of(namespace, sid);
+        socket.map(|socket| PySocket::of(py, &socket)).transpose()
+    }
+
+    #[pyo3(signature = (namespace, room = None))]
+    fn sockets(&self, py: Python<'_>, namespace: &str, room: Option<&str>) -> PyResult<Vec<Py<PySocket>>> {
+        let Some(namespace) = self.find(namespace) else {
+            return Ok(Vec::new());
+        };
+        let sockets = room.map_or_else(|| namespace.sockets(), |room| namespace.sockets_in(room));
+        sockets.iter().map(|socket| PySocket::of(py, socket)).collect()
+    }
+
+    fn room_sizes<'py>(&self, py: Python<'py>, namespace: &str) -> PyResult<Bound<'py, PyDict>> {
+        let sizes = PyDict::new(py);
+        for (room, size) in self.find(namespace).map(|n| n.room_sizes()).unwrap_or_default() {
+            sizes.set_item(&*room, size)?;
+        }
+        Ok(sizes)
+    }
+
+    fn namespaces(&self) -> Vec<String> {
+        self.server.namespaces().iter().map(|namespace| namespace.name().to_owned()).collect()
+    }
+
+    fn sessions(&self, py: Python<'_>) -> PyResult<Vec<Session>> {
+        self.server.engine().clients().iter().map(|client| Session::new(py, client)).collect()
+    }
+
+    fn metrics(&self) -> String {
+        self.server.openmetrics()
+    }
+
+    fn test_client(
+        &self,
+        py: Python<'_>,
+        target: &str,
+        headers: Vec<(String, String)>,
+        data: Option<Py<PyAny>>,
+    ) -> PyResult<TestClient> {
+        let lane = self.delegate.ordered.then(|| self.delegate.pool.lane());
+        let data = SessionData::new(data, lane);
+        TestClient::open(py, &self.server, self.runtime.handle().clone(), target, &headers, data)
+    }
+
+    fn submit(&self, function: Py<PyAny>) -> PyResult<()> {
+        Python::attach(|py| {
+            if function.bind(py).is_callable() {
+                return Ok(());
+            }
+            Err(PyTypeError::new_err("submit() takes a function"))
+        })?;
+        self.delegate.pool.push(Box::new(move |py| function.call0(py).map(drop)));
+        Ok(())
+    }
+
+    fn shutdown(&self, py: Python<'_>) {
+        py.detach(|| self.server.engine().close());
+        self.delegate.pool.stop();
+    }
+}
