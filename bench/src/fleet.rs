@@ -177,17 +177,24 @@ impl Fleet {
                 client.counter.feed(bytes, &mut news)?;
                 self.count(index, news)
             }
-            Phase::Handshake(handshake) => match handshake.feed(bytes)? {
-                Step::Wait => Ok(()),
-                Step::SendConnect => send(&client.stream, &self.connect),
-                Step::Joined(rest) => {
-                    let mut news = Tally::default();
-                    client.phase = Phase::Joined;
-                    client.counter.feed(&rest, &mut news)?;
-                    self.arrivals.push(Arrival::Joined(index));
-                    self.count(index, news)
+            Phase::Handshake(handshake) => {
+                let mut step = handshake.feed(bytes)?;
+                while step == Step::SendPong {
+                    send(&client.stream, &self.pong)?;
+                    step = handshake.feed(&[])?;
                 }
-            },
+                match step {
+                    Step::Wait | Step::SendPong => Ok(()),
+                    Step::SendConnect => send(&client.stream, &self.connect),
+                    Step::Joined(rest) => {
+                        let mut news = Tally::default();
+                        client.phase = Phase::Joined;
+                        client.counter.feed(&rest, &mut news)?;
+                        self.arrivals.push(Arrival::Joined(index));
+                        self.count(index, news)
+                    }
+                }
+            }
         }
     }
 

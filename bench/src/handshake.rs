@@ -75,6 +75,8 @@ pub enum Step {
     Wait,
     /// Send the connect frame, then wait.
     SendConnect,
+    /// Answer a ping, then feed nothing: more may have come already. Some servers ping before the namespace is joined.
+    SendPong,
     /// The namespace is joined; these bytes came after the answer.
     Joined(Vec<u8>),
 }
@@ -93,6 +95,7 @@ impl Handshake {
             Awaits::Connected if packet.starts_with(b"40{") => {
                 Ok(Step::Joined(std::mem::take(&mut self.received)))
             }
+            Awaits::Connected if packet == b"2" => Ok(Step::SendPong),
             Awaits::Open if packet.starts_with(b"0{") => {
                 self.awaits = Awaits::Connected;
                 Ok(Step::SendConnect)
@@ -144,6 +147,7 @@ mod tests {
     fn the_three_answers_may_come_byte_by_byte() {
         let mut answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".to_vec();
         answer.extend(unmasked_text(format!("0{{\"sid\":\"{}\"}}", "a".repeat(150)).as_bytes()));
+        answer.extend(unmasked_text(b"2"));
         answer.extend(unmasked_text(b"40{\"sid\":\"b\"}"));
         answer.push(0x81);
         let mut handshake = Handshake::default();
@@ -152,7 +156,7 @@ mod tests {
             steps.push(handshake.feed(&[*byte]).expect("valid"));
         }
         steps.retain(|step| *step != Step::Wait);
-        assert_eq!(steps, [Step::SendConnect]);
+        assert_eq!(steps, [Step::SendConnect, Step::SendPong]);
         let last = handshake.feed(&answer[answer.len() - 2..]).expect("valid");
         assert_eq!(last, Step::Joined(vec![0x81]));
     }

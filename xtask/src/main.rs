@@ -3,6 +3,7 @@
 //! `check` is what one runs while working; `test` is every test there is, and installs what a fresh machine lacks.
 //! Exit codes: 0 all passed, 1 something failed, 2 something could not be installed or the call was wrong.
 
+mod bench;
 mod check;
 mod parts;
 mod run;
@@ -13,7 +14,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask check                    fmt, clippy, docs, the dependency rule, the fast tests
 cargo xtask test [--without PART]…   every test; PART: check, fuzz, clients, python, page
-cargo xtask bench [ARGUMENT]…        the five-events server beside the floor (see bench/)
+cargo xtask bench [--peers LIST] […]  Erlen beside the floor and its peers; LIST: all, none, or of
+                                     erlen-flask,socketioxide,node,gevent,threading,uvicorn; see bench/
 cargo xtask screenshots              the README's pictures of Erlen Live";
 
 fn main() -> ExitCode {
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((verb, rest)) if verb == "check" && rest.is_empty() => check::all(),
         Some((verb, rest)) if verb == "test" => parts::test(rest),
-        Some((verb, rest)) if verb == "bench" => parts::bench(rest),
+        Some((verb, rest)) if verb == "bench" => bench::run(rest),
         Some((verb, rest)) if verb == "screenshots" && rest.is_empty() => parts::screenshots(),
         _ => Err(run::Failure::usage(USAGE)),
     };

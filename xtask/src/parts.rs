@@ -104,16 +104,6 @@ fn page() -> Result<(), Failure> {
     step("page", test)
 }
 
-/// The five-events server beside the floor.
-pub(crate) fn bench(arguments: &[String]) -> Result<(), Failure> {
-    step("build", cargo(&["build", "--release", "--package", "erlen-bench", "--bins"]))?;
-    let bin = target_dir().join("release");
-    let mut compare = Command::new(bin.join("compare"));
-    let server = format!("erlen={} {{port}}", bin.join("five-events").display());
-    compare.args(["--floor", "--server", &server]).args(arguments).current_dir(root());
-    step("compare", compare)
-}
-
 /// The README's pictures.
 pub(crate) fn screenshots() -> Result<(), Failure> {
     tools::node()?;

@@ -44,12 +44,17 @@ pub(crate) fn npm_ci(folder: &Path) -> Result<(), Failure> {
     step("npm ci", install)
 }
 
-/// A Python of a virtual environment with a requirements file installed.
+/// The Python of the tests' virtual environment with a requirements file installed.
 pub(crate) fn python(requirements: &Path) -> Result<PathBuf, Failure> {
+    venv("venv", requirements)
+}
+
+/// The Python of a virtual environment of that name with a requirements file installed.
+pub(crate) fn venv(name: &str, requirements: &Path) -> Result<PathBuf, Failure> {
     if !has("python3") {
         apt_install("Python", &["python3", "python3-venv"])?;
     }
-    let venv = crate::run::target_dir().join("venv");
+    let venv = crate::run::target_dir().join(name);
     let python = venv.join("bin/python");
     if !python.exists() {
         let create = || command("python3", &["-m", "venv", &venv.to_string_lossy()]);

@@ -1,0 +1,117 @@
+//! `cargo xtask bench`: Erlen beside the floor and its peers, each installed from its registry by the versions in `bench/peers`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::run::{Failure, cargo, root, step, target_dir};
+use crate::tools;
+
+/// Who can be measured beside Erlen in Rust and the floor.
+const PEERS: [(&str, Install); 6] = [
+    ("erlen-flask", erlen_flask),
+    ("socketioxide", socketioxide),
+    ("node", node),
+    ("gevent", |_| flask("gevent")),
+    ("threading", |_| flask("threading")),
+    ("uvicorn", uvicorn),
+];
+
+/// Installs a peer; the command that runs it.
+type Install = fn(&str) -> Result<String, Failure>;
+
+/// `[--peers a,b|all|none]` and what `compare` takes.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    let mut wanted = "all".to_owned();
+    let mut rest = Vec::new();
+    let mut given = arguments.iter();
+    while let Some(argument) = given.next() {
+        if argument == "--peers" {
+            wanted = given.next().cloned().ok_or_else(|| Failure::usage(crate::USAGE))?;
+        } else {
+            rest.push(argument.as_str());
+        }
+    }
+    step("build", cargo(&["build", "--release", "--package", "erlen-bench", "--bins"]))?;
+    let bin = target_dir().join("release");
+    let mut compare = Command::new(bin.join("compare"));
+    let own = format!("erlen={} {{port}}", bin.join("five-events").display());
+    compare.args(["--floor", "--server", &own]);
+    for name in chosen(&wanted)? {
+        let install = PEERS.iter().find(|(peer, _)| *peer == name).map(|(_, install)| install);
+        let install = install.ok_or_else(|| Failure::usage(crate::USAGE))?;
+        compare.args(["--server", &format!("{name}={}", install(name)?)]);
+    }
+    compare.args(rest).current_dir(root());
+    step("compare", compare)
+}
+
+fn chosen(wanted: &str) -> Result<Vec<&str>, Failure> {
+    match wanted {
+        "all" => Ok(PEERS.iter().map(|(name, _)| *name).collect()),
+        "none" => Ok(Vec::new()),
+        list => {
+            let names: Vec<_> = list.split(',').collect();
+            match names.iter().find(|name| !PEERS.iter().any(|(peer, _)| peer == *name)) {
+                Some(unknown) => {
+                    Err(Failure::usage(&format!("there is no peer {unknown}\n{}", crate::USAGE)))
+                }
+                None => Ok(names),
+            }
+        }
+    }
+}
+
+fn peer(path: &str) -> PathBuf {
+    tools::folder("bench/peers").join(path)
+}
+
+fn node(_: &str) -> Result<String, Failure> {
+    tools::node()?;
+    // With its scripts: bufferutil brings or builds a native module.
+    let mut install = crate::run::command("npm", &["ci", "--no-audit", "--no-fund", "--silent"]);
+    install.current_dir(peer("node"));
+    step("npm ci", install)?;
+    Ok(format!("node {} {{port}}", peer("node/server.js").display()))
+}
+
+fn socketioxide(_: &str) -> Result<String, Failure> {
+    let manifest = peer("socketioxide/Cargo.toml");
+    let manifest = manifest.to_string_lossy();
+    let target = target_dir().join("peers");
+    let target = target.to_string_lossy();
+    let build = ["build", "--release", "--locked", "--manifest-path", &manifest, "--target-dir", &target];
+    step("build socketioxide", cargo(&build))?;
+    Ok(format!("{target}/release/bench-socketioxide {{port}}"))
+}
+
+fn flask_python() -> Result<PathBuf, Failure> {
+    tools::venv("venv-bench-flask", &peer("flask/requirements.txt"))
+}
+
+fn flask(mode: &str) -> Result<String, Failure> {
+    let python = flask_python()?;
+    Ok(format!("{} {} {mode} {{port}}", python.display(), peer("flask/server.py").display()))
+}
+
+fn erlen_flask(_: &str) -> Result<String, Failure> {
+    let python = flask_python()?;
+    let package = tools::folder("python");
+    let mut install = Command::new(python);
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--force-reinstall",
+        "--no-deps",
+    ]);
+    install.arg(package);
+    step("build and install the wheel", install)?;
+    flask("erlen")
+}
+
+fn uvicorn(_: &str) -> Result<String, Failure> {
+    let python = tools::venv("venv-bench-uvicorn", &peer("uvicorn/requirements.txt"))?;
+    Ok(format!("{} {} {{port}}", python.display(), peer("uvicorn/server.py").display()))
+}
