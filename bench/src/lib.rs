@@ -16,6 +16,7 @@ pub mod event;
 pub mod fleet;
 pub mod frame;
 pub mod handshake;
+pub mod http;
 pub mod idle;
 pub mod meter;
 pub mod outcome;

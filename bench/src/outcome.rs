@@ -44,6 +44,8 @@ pub enum Unit {
     Delivery,
     /// A message and its answer; µs.
     RoundTrip,
+    /// An HTTP request and its answer; µs.
+    Request,
     /// Connect, handshake, namespace joined, close; µs.
     Cycle,
     /// A connection that does nothing; KiB.
@@ -56,6 +58,7 @@ impl Unit {
         match self {
             Self::Delivery => "µs/delivery",
             Self::RoundTrip => "µs/round trip",
+            Self::Request => "µs/request",
             Self::Cycle => "µs/cycle",
             Self::Connection => "KiB/connection",
         }

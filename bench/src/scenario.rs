@@ -11,7 +11,7 @@ use crate::fleet::Fleet;
 use crate::handshake::Headers;
 use crate::meter::CpuTime;
 use crate::outcome::{Outcome, Unit};
-use crate::{broadcast, connect, idle, round_trip, sys};
+use crate::{broadcast, connect, http, idle, round_trip, sys};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +28,31 @@ pub enum Scenario {
     Echo,
     /// An event answered by an ack.
     Ack,
+    /// An event posted, and its answer fetched, over long-polling.
+    Polling,
     /// Connect, handshake, join, close.
     Connect,
+    /// A plain route of HTTP, for servers that have one at `/`.
+    Route,
 }
 
 impl Scenario {
-    /// All of them, in the order of the tables.
-    pub const ALL: [Self; 7] =
-        [Self::BcastPaced, Self::Bcast32, Self::Rooms, Self::Echo, Self::Ack, Self::Connect, Self::Idle];
+    /// Those that every server can do, in the order of the tables.
+    pub const ALL: [Self; 8] = [
+        Self::BcastPaced,
+        Self::Bcast32,
+        Self::Rooms,
+        Self::Echo,
+        Self::Ack,
+        Self::Polling,
+        Self::Connect,
+        Self::Idle,
+    ];
+
+    /// Whether the floor has it: it reads no HTTP beyond a handshake.
+    pub fn has_floor(self) -> bool {
+        !matches!(self, Self::Polling | Self::Route)
+    }
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -46,7 +63,9 @@ impl Scenario {
             Self::Rooms => "rooms",
             Self::Echo => "echo",
             Self::Ack => "ack",
+            Self::Polling => "polling",
             Self::Connect => "connect",
+            Self::Route => "route",
         }
     }
 
@@ -55,7 +74,8 @@ impl Scenario {
         match self {
             Self::Idle => 5000,
             Self::BcastPaced | Self::Bcast32 | Self::Rooms => 1000,
-            Self::Echo | Self::Ack => 100,
+            Self::Echo | Self::Ack | Self::Polling => 100,
+            Self::Route => 32,
             Self::Connect => 4,
         }
     }
@@ -71,7 +91,7 @@ impl FromStr for Scenario {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|scenario| scenario.name() == name).ok_or(())
+        Self::ALL.into_iter().chain([Self::Route]).find(|scenario| scenario.name() == name).ok_or(())
     }
 }
 
@@ -103,7 +123,9 @@ impl Plan {
             Scenario::Rooms => broadcast::rooms(self),
             Scenario::Echo => round_trip::echo(self),
             Scenario::Ack => round_trip::ack(self),
+            Scenario::Polling => http::polling(self),
             Scenario::Connect => connect::run(self),
+            Scenario::Route => http::route(self),
         }?;
         outcome.scenario = self.scenario.name().to_owned();
         Ok(outcome)
@@ -165,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_scenario_is_found_by_its_name() {
-        for scenario in Scenario::ALL {
+        for scenario in Scenario::ALL.into_iter().chain([Scenario::Route]) {
             assert_eq!(scenario.name().parse(), Ok(scenario));
         }
         assert!("bcast".parse::<Scenario>().is_err());

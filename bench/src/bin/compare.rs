@@ -101,11 +101,13 @@ impl Comparison {
         arguments.extend(["--scenario".to_owned(), scenario.name().to_owned()]);
         let limit = Duration::from_secs_f64(self.seconds * 2.0 + 120.0);
         let mut rows: Vec<Row> = Vec::new();
-        for (name, _) in &self.servers {
+        let servers: Vec<_> =
+            self.servers.iter().filter(|(name, _)| scenario.has_floor() || name != "floor").collect();
+        for (name, _) in &servers {
             rows.push(Row { server: name.clone(), runs: Vec::new() });
         }
         for _ in 0..self.runs {
-            for ((name, command), row) in self.servers.iter().zip(&mut rows) {
+            for ((name, command), row) in servers.iter().zip(&mut rows) {
                 let outcome = Server::start(command, SERVER_CORE)
                     .and_then(|server| run_load(&server, &arguments, LOAD_CORE, limit))
                     .map_err(|error| format!("{name}, {scenario}: {error}"))?;
