@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import queue
 import threading
@@ -16,7 +17,7 @@ import flask
 import pytest
 
 from engines import DEADLINE, ENGINES
-from wire import CLIENTS
+from wire import CLIENTS, WebSocket
 
 MODULES = {"erlen": "erlen", "flask-socketio": "flask_socketio"}
 
@@ -58,8 +59,8 @@ def sio_lib(engine):
 
 
 @pytest.fixture(autouse=True)
-def json_of_the_process():
-    """The reference keeps the `json=` option in class attributes; each test begins with the standard one."""
+def state_of_the_process():
+    """The reference keeps `json=` in class attributes and its loggers as the first server set them up."""
     if importlib.util.find_spec("socketio") is None:
         yield
         return
@@ -71,6 +72,10 @@ def json_of_the_process():
     yield
     for packet, module in zip(classes, before):
         packet.json = module
+    for name in ("socketio.server", "engineio.server", "socketio.client", "engineio.client"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.NOTSET)
+        logger.handlers.clear()
 
 
 @pytest.fixture
@@ -125,6 +130,12 @@ class Live:
 
     def polling(self, namespace="/", **options):
         return self.client("polling", namespace, **options)
+
+    def upgrade(self, polling, headers=None):
+        """The same session, on WebSocket from here on."""
+        client = WebSocket.upgrade(polling, headers)
+        self.stack.callback(client.close)
+        return client
 
     def before_fence(self, client, namespace="/"):
         """What a client gets before an event that is sent to it now."""

@@ -76,15 +76,15 @@ class Erlen(Engine):
 class Running:
     """`socketio.run(app)` in a thread of its own."""
 
-    def __init__(self, app, socketio, port=0):
+    def __init__(self, app, socketio, port=0, **options):
         self.socketio = socketio
         self.error = None
-        self.thread = threading.Thread(target=self._run, args=(app, port), daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(app, port), kwargs=options, daemon=True)
         self.thread.start()
 
-    def _run(self, app, port):
+    def _run(self, app, port, **options):
         try:
-            self.socketio.run(app, host="127.0.0.1", port=port)
+            self.socketio.run(app, host="127.0.0.1", port=port, **options)
         except BaseException as error:
             self.error = error
             raise

@@ -100,12 +100,23 @@ class Client:
 class WebSocket(Client):
     """A client that has only ever used WebSocket."""
 
-    def __init__(self, url, headers=None, query=""):
+    def __init__(self, url, headers=None, query="", handshake=True):
         super().__init__()
         address = url.replace("http", "ws", 1) + f"?EIO=4&transport=websocket{query}"
         fields = [f"{name}: {value}" for name, value in (headers or {}).items()]
         self.socket = websocket.create_connection(address, timeout=DEADLINE, header=fields, suppress_origin=True)
-        self.handshake = json.loads(self.next()[1:])
+        if handshake:
+            self.handshake = json.loads(self.next()[1:])
+
+    @classmethod
+    def upgrade(cls, polling, headers=None):
+        """The client of a session that has begun with polling, behind its probe."""
+        client = cls(polling.url, headers, "&sid=" + polling.handshake["sid"], handshake=False)
+        client.handshake, client.sids = polling.handshake, polling.sids
+        client.send("2probe")
+        assert client.next() == "3probe"
+        client.send("5")
+        return client
 
     def _packet(self, deadline):
         if self.pending:
@@ -141,6 +152,7 @@ class Polling(Client):
 
     def __init__(self, url, headers=None, query=""):
         super().__init__()
+        self.url = url
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers.update(headers or {})

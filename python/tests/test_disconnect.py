@@ -1,0 +1,251 @@
+"""Leaving: the reason, who is told and how often, and what a handler can still do (contract 1.4)."""
+from __future__ import annotations
+
+import threading
+
+import flask
+import pytest
+
+
+@pytest.fixture
+def reasons(socketio, seen):
+    """Every call of the disconnect handler: its reason."""
+    socketio.on("disconnect")(lambda reason: seen.put(reason))
+    return seen
+
+
+def test_a_disconnect_packet_is_the_client_leaving(app, socketio, serve, reasons, transport):
+    serve(app, socketio).client(transport).send("41")
+    assert reasons.next() == "client disconnect"
+
+
+def test_a_close_packet_is_the_client_leaving(app, socketio, serve, reasons, transport):
+    serve(app, socketio).client(transport).send("1")
+    assert reasons.next() == "client disconnect"
+
+
+def test_a_closed_tab_is_the_transport_closing(app, socketio, serve, reasons):
+    serve(app, socketio).websocket().drop()
+    assert reasons.next() == "transport close"
+
+
+def test_a_missed_pong_is_a_ping_timeout(sio_lib, app, serve, seen):
+    socketio = sio_lib.SocketIO(app, ping_interval=0.2, ping_timeout=0.2)
+    socketio.on("disconnect")(lambda reason: seen.put(reason))
+    client = serve(app, socketio).websocket()
+    assert client.socket.recv() == "2"
+    assert seen.next() == "ping timeout"
+
+
+def test_disconnect_in_a_handler_is_the_server_leaving(sio_lib, app, socketio, serve, reasons, transport):
+    socketio.on("leave")(lambda: sio_lib.disconnect())
+    client = serve(app, socketio).client(transport)
+    client.emit("leave")
+    assert client.next() == "41"
+    assert reasons.next() == "server disconnect"
+
+
+def test_a_message_over_the_limit_closes_the_transport(sio_lib, app, serve, seen):
+    socketio = sio_lib.SocketIO(app, max_http_buffer_size=100)
+    socketio.on("disconnect")(lambda reason: seen.put(reason))
+    serve(app, socketio).websocket().emit("e", "x" * 200)
+    assert seen.next() == "transport close"
+
+
+def test_a_handler_without_parameter_is_called_without_reason(app, socketio, serve, seen):
+    socketio.on("disconnect")(lambda: seen.put("called"))
+    serve(app, socketio).websocket().send("41")
+    assert seen.next() == "called"
+    assert seen.all() == []
+
+
+def test_a_type_error_inside_of_a_disconnect_handler_is_not_taken_for_a_wrong_arity(engine, app, socketio, serve,
+                                                                                    seen, output):
+    @socketio.on("disconnect")
+    def gone(*args):
+        seen.put(args)
+        raise TypeError("inside of the body")
+
+    client = serve(app, socketio).websocket()
+    client.send("41")
+    assert seen.next() == ("client disconnect",)
+    output.until("inside of the body")
+    assert seen.all() == engine.either(upstream=[()], erlen=[])
+
+
+def test_the_handler_runs_once_for_each_namespace(app, socketio, serve, seen):
+    for namespace in ("/", "/a", "/b"):
+        socketio.on("disconnect", namespace=namespace)(lambda reason: seen.put((flask.request.namespace, reason)))
+    client = serve(app, socketio).websocket().join("/a").join("/b")
+    client.send("41/a,")
+    assert seen.next() == ("/a", "client disconnect")
+    client.drop()
+    assert sorted([seen.next(), seen.next()]) == [("/", "transport close"), ("/b", "transport close")]
+    assert seen.all() == []
+
+
+def test_leaving_one_namespace_leaves_the_others_connected(app, socketio, serve, reasons):
+    socketio.on("e", namespace="/a")(lambda: "alive")
+    client = serve(app, socketio).websocket().join("/a")
+    client.send("41")
+    assert reasons.next() == "client disconnect"
+    assert client.ask("e", namespace="/a") == '["alive"]'
+
+
+def test_a_client_that_left_may_connect_again_on_the_same_connection(app, socketio, serve, reasons):
+    socketio.on("e")(lambda: "alive")
+    client = serve(app, socketio).websocket()
+    first = client.sid
+    client.send("41")
+    assert reasons.next() == "client disconnect"
+    assert client.join().sid != first
+    assert client.ask("e") == '["alive"]'
+
+
+def test_disconnect_runs_the_handler_before_it_returns(sio_lib, app, socketio, serve, seen):
+    socketio.on("disconnect")(lambda reason: seen.put((reason, flask.request.event["message"])))
+
+    @socketio.on("leave")
+    def leave():
+        seen.put("before")
+        sio_lib.disconnect()
+        seen.put(("after", flask.request.event["message"]))
+
+    client = serve(app, socketio).websocket()
+    client.emit("leave")
+    assert [seen.next() for _ in range(3)] == [
+        "before", ("server disconnect", "disconnect"), ("after", "leave")]
+
+
+def test_the_disconnect_handler_runs_on_the_thread_that_calls_disconnect(sio_lib, app, socketio, serve, seen):
+    socketio.on("disconnect")(lambda reason: seen.put(threading.get_ident()))
+
+    @socketio.on("leave")
+    def leave():
+        seen.put(threading.get_ident())
+        sio_lib.disconnect()
+
+    serve(app, socketio).websocket().emit("leave")
+    assert seen.next() == seen.next()
+
+
+def test_the_connection_stays_open_after_disconnect(sio_lib, app, socketio, serve, transport):
+    socketio.on("leave")(lambda: sio_lib.disconnect())
+    client = serve(app, socketio).client(transport)
+    client.emit("leave")
+    assert client.next() == "41"
+    assert client.connect().startswith("40")
+
+
+def test_an_emit_after_disconnect_goes_nowhere(sio_lib, app, socketio, serve):
+    @socketio.on("leave")
+    def leave():
+        sio_lib.emit("before")
+        sio_lib.disconnect()
+        sio_lib.emit("after")
+
+    client = serve(app, socketio).websocket()
+    client.emit("leave")
+    assert client.next() == '42["before"]'
+    assert client.next() == "41"
+    assert client.connect().startswith("40")
+    assert client.early == []
+
+
+def test_a_handler_disconnects_another_client(sio_lib, app, socketio, serve, seen):
+    socketio.on("disconnect")(lambda reason: seen.put((flask.request.sid, reason)))
+    socketio.on("kick")(lambda sid: sio_lib.disconnect(sid))
+    live = serve(app, socketio)
+    one, two = live.websocket(), live.polling()
+    one.emit("kick", two.sid)
+    assert two.next() == "41"
+    assert seen.next() == (two.sid, "server disconnect")
+    socketio.emit("e")
+    assert one.next() == '42["e"]'
+
+
+def test_a_namespace_of_the_client_is_disconnected_by_name(sio_lib, app, socketio, serve, seen):
+    client_sids = {}
+    socketio.on("disconnect", namespace="/n")(lambda reason: seen.put(reason))
+    socketio.on("kick")(lambda: sio_lib.disconnect(client_sids["/n"], namespace="/n"))
+    client = serve(app, socketio).websocket().join("/n")
+    client_sids.update(client.sids)
+    client.emit("kick")
+    assert client.next() == "41/n,"
+    assert seen.next() == "server disconnect"
+
+
+def test_disconnecting_an_unknown_client_is_silent(sio_lib, app, socketio, serve):
+    socketio.on("kick")(lambda: sio_lib.disconnect("nobody"))
+    client = serve(app, socketio).websocket()
+    assert client.ask("kick") == "[]"
+
+
+def test_silent_is_accepted(sio_lib, app, socketio, serve, reasons):
+    socketio.on("leave")(lambda: sio_lib.disconnect(silent=True))
+    serve(app, socketio).websocket().emit("leave")
+    assert reasons.next() == "server disconnect"
+
+
+def test_a_room_is_emptied_by_disconnecting_everybody_in_it(sio_lib, app, socketio, serve, seen, eventually):
+    socketio.on("join")(sio_lib.join_room)
+    socketio.on("disconnect")(lambda reason: seen.put((flask.request.sid, reason)))
+
+    @socketio.on("clear")
+    def clear():
+        for sid, _ in list(socketio.server.manager.get_participants("/", "r")):
+            sio_lib.disconnect(sid)
+
+    live = serve(app, socketio)
+    clients = [live.websocket(), live.polling(), live.websocket(), live.polling()]
+    for client in clients:
+        client.ask("join", "r")
+    clients[0].emit("clear")
+    for client in clients:
+        assert client.next() == "41"
+    left = [seen.next() for _ in clients]
+    assert sorted(left) == sorted((client.sid, "server disconnect") for client in clients)
+    eventually(lambda: "r" not in socketio.server.manager.rooms.get("/", {}))
+    assert seen.all() == []
+
+
+def test_the_request_of_the_disconnect_handler_is_that_of_the_handshake(app, socketio, serve, seen):
+    @socketio.on("disconnect")
+    def gone(reason):
+        seen.put((flask.request.args["name"], flask.request.sid, flask.request.event["message"],
+                  tuple(flask.request.event["args"])))
+
+    client = serve(app, socketio).websocket(query="&name=me")
+    client.drop()
+    assert seen.next() == ("me", client.sid, "disconnect", ("transport close",))
+
+
+def test_a_broadcast_from_the_disconnect_handler_reaches_the_others(sio_lib, app, socketio, serve):
+    @socketio.on("disconnect")
+    def gone(reason):
+        sio_lib.emit("left", flask.request.sid, broadcast=True)
+
+    live = serve(app, socketio)
+    one, two = live.websocket(), live.websocket()
+    one.drop()
+    assert two.next() == f'42["left","{one.sid}"]'
+
+
+@pytest.mark.only("erlen")
+def test_an_error_in_the_disconnect_handler_still_removes_the_client(app, socketio, serve, eventually, seen):
+    @socketio.on("disconnect")
+    def gone(reason):
+        seen.put(reason)
+        raise ValueError("in the disconnect handler")
+
+    client = serve(app, socketio).websocket()
+    client.drop()
+    assert seen.next() == "transport close"
+    eventually(lambda: not list(socketio.server.manager.get_participants("/", None)))
+
+
+def test_the_server_leaves_a_client_from_outside_of_events(app, socketio, serve, reasons):
+    client = serve(app, socketio).websocket()
+    socketio.server.disconnect(client.sid)
+    assert client.next() == "41"
+    assert reasons.next() == "server disconnect"

@@ -1,0 +1,158 @@
+"""The Engine.IO endpoint as far as apps and their proxies see it: options, cookie, statuses (contract 2.2)."""
+from __future__ import annotations
+
+import base64
+import json
+import socket
+
+import flask
+import pytest
+import requests
+
+POLL = "?EIO=4&transport=polling"
+
+
+@pytest.fixture
+def start(sio_lib, app, serve):
+    return lambda **options: serve(app, sio_lib.SocketIO(app, **options))
+
+
+def get(live, query=POLL, **options):
+    return requests.request(options.pop("method", "GET"), live.url + "/socket.io/" + query, timeout=10, **options)
+
+
+def test_the_handshake_of_the_defaults(start, transport):
+    handshake = start().client(transport).handshake
+    assert len(handshake.pop("sid")) == 20
+    upgrades = handshake.pop("upgrades")
+    assert upgrades == (["websocket"] if transport == "polling" else [])
+    assert handshake == {"pingTimeout": 20000, "pingInterval": 25000, "maxPayload": 1000000}
+
+
+@pytest.mark.parametrize("options, field, value", [
+    ({"ping_interval": 10}, "pingInterval", 10000),
+    ({"ping_interval": (10, 5)}, "pingInterval", 15000),
+    ({"ping_interval": 1.9}, "pingInterval", 1000),
+    ({"ping_timeout": 0.5}, "pingTimeout", 500),
+    ({"max_http_buffer_size": 5000}, "maxPayload", 5000),
+    ({"allow_upgrades": False}, "upgrades", []),
+])
+def test_options_show_in_the_handshake(start, options, field, value):
+    assert start(**options).polling().handshake[field] == value
+
+
+def test_the_transport_may_be_left_out(start):
+    assert get(start(), "?EIO=4").text.startswith('0{"sid":')
+
+
+@pytest.mark.parametrize("query", ["?EIO=3&transport=polling", "?transport=polling", "?EIO=4&transport=pigeon",
+                                   "?EIO=4&transport=websocket", "?EIO=4&transport=polling&sid=unknown"])
+def test_requests_that_cannot_be_are_answered_by_400(start, query):
+    answer = get(start(), query)
+    assert answer.status_code == 400
+    assert answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_a_post_without_a_session_is_answered_by_400(start):
+    assert get(start(), method="POST", data="40").status_code == 400
+    assert get(start(), POLL + "&sid=unknown", method="POST", data="40").status_code == 400
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods_are_answered_by_405(start, method):
+    assert get(start(), method=method).status_code == 405
+
+
+def test_a_transport_that_is_not_allowed_is_refused(start):
+    live = start(transports=["websocket"])
+    assert get(live).status_code == 400
+    assert live.websocket().handshake["upgrades"] == []
+
+
+def test_a_cookie_of_a_name_carries_the_session(start):
+    client = start(cookie="io").polling()
+    assert client.cookie == f"io={client.handshake['sid']}; path=/; SameSite=Lax"
+
+
+def test_a_cookie_of_a_dict_carries_its_attributes_in_order(start):
+    client = start(cookie={"name": "mine", "path": "/x", "Secure": True, "HttpOnly": True, "SameSite": "None",
+                           "Max-Age": lambda: "60"}).polling()
+    assert client.cookie == (f"mine={client.handshake['sid']}; path=/x; Secure; HttpOnly; SameSite=None; Max-Age=60")
+
+
+def test_without_the_option_there_is_no_cookie(start):
+    assert start().polling().cookie is None
+
+
+def test_a_post_is_answered_by_ok(start):
+    client = start().polling(namespace=None)
+    answer = client.session.post(client.address, data="40", timeout=10)
+    assert (answer.status_code, answer.text.lower()) == (200, "ok")
+
+
+def test_several_packets_go_in_one_post(app, socketio, serve, seen):
+    socketio.on("e")(lambda number: seen.put(number))
+    client = serve(app, socketio).polling()
+    client.send("\x1e".join(f'42["e",{number}]' for number in range(10)))
+    assert sorted(seen.next() for _ in range(10)) == list(range(10))
+
+
+@pytest.mark.only("erlen")
+def test_many_packets_in_one_post_are_no_error(app, socketio, serve, seen):
+    socketio.on("e")(lambda number: seen.put(number))
+    client = serve(app, socketio).polling()
+    client.send("\x1e".join(f'42["e",{number}]' for number in range(500)))
+    assert sorted(seen.next() for _ in range(500)) == list(range(500))
+
+
+def test_a_client_upgrades_from_polling_to_websocket(app, socketio, serve, seen):
+    socketio.on("e")(lambda: seen.put(socketio.server.transport(flask.request.sid)) or "answer")
+    live = serve(app, socketio)
+    client = live.polling()
+    assert client.ask("e") == '["answer"]'
+    upgraded = live.upgrade(client)
+    assert upgraded.ask("e") == '["answer"]'
+    assert [seen.next(), seen.next()] == ["polling", "websocket"]
+    socketio.emit("f")
+    assert upgraded.next() == '42["f"]'
+
+
+def test_the_request_of_handlers_stays_that_of_the_handshake_after_an_upgrade(app, socketio, serve, seen):
+    socketio.on("e")(lambda: seen.put((flask.request.args["transport"], flask.request.headers.get("X-Mine"))))
+    live = serve(app, socketio)
+    client = live.polling(headers={"X-Mine": "handshake"})
+    live.upgrade(client, headers={"X-Mine": "upgrade"}).emit("e")
+    assert seen.next() == ("polling", "handshake")
+
+
+@pytest.mark.parametrize("connection", ["Upgrade", "keep-alive, Upgrade", "upgrade"])
+def test_a_list_in_the_connection_header_is_an_upgrade_all_the_same(start, connection):
+    live = start()
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as raw:
+        raw.sendall((f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n"
+                     f"Connection: {connection}\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                     f"Sec-WebSocket-Extensions: permessage-deflate\r\n"
+                     f"Sec-WebSocket-Key: {base64.b64encode(b'0' * 16).decode()}\r\n\r\n").encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 101")
+
+
+def test_the_pages_of_the_app_beside_the_endpoint(app, socketio, serve):
+    @app.route("/echo", methods=["POST"])
+    def echo():
+        return flask.jsonify(body=flask.request.get_data(as_text=True), form=flask.request.args.to_dict())
+
+    live = serve(app, socketio)
+    answer = requests.post(live.url + "/echo?a=b", data="x" * 100_000, timeout=10)
+    assert answer.json() == {"body": "x" * 100_000, "form": {"a": "b"}}
+
+
+def test_a_streamed_page(app, socketio, serve):
+    app.add_url_rule("/stream", view_func=lambda: flask.Response(str(n) for n in range(1000)))
+    answer = requests.get(serve(app, socketio).url + "/stream", timeout=10)
+    assert answer.text == "".join(map(str, range(1000)))
+
+
+def test_the_body_of_a_handshake_error_is_json_text_or_an_object(start):
+    answer = get(start(), "?EIO=3&transport=polling")
+    assert json.loads(answer.text)
