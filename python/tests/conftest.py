@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import logging
 import os
 import queue
+import sys
 import threading
 import time
 
@@ -175,19 +177,23 @@ def transport(request):
 @pytest.fixture
 def output(capfd, caplog, monkeypatch):
     """Everything that is printed or logged, by whichever way: `output.until('text')` waits for it."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
-    return Output(capfd, caplog)
+    return Output(stream, capfd, caplog)
 
 
 class Output:
-    def __init__(self, capfd, caplog):
+    def __init__(self, stream, capfd, caplog):
+        self.stream = stream
         self.capfd = capfd
         self.caplog = caplog
-        self.printed = ""
+        self.of_the_process = ""
 
     def text(self):
-        self.printed += "".join(self.capfd.readouterr())
-        return self.printed + self.caplog.text
+        self.of_the_process += "".join(self.capfd.readouterr())
+        return self.stream.getvalue() + self.of_the_process + self.caplog.text
 
     def until(self, *words):
         """The whole output, as soon as it holds all these words."""

@@ -314,6 +314,12 @@ def test_call_to_an_id_that_nobody_has_fails_at_once(engine, socketio, live):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.only("erlen")
+def test_call_without_a_timeout_does_not_wait_for_ever(engine, socketio, live):
+    with pytest.raises(engine.exceptions.TimeoutError):
+        socketio.call("q", to="nobody", timeout=None)
+
+
 def test_call_is_refused_where_handlers_do_not_run_on_their_own(sio_lib, app, serve):
     socketio = sio_lib.SocketIO(app, async_handlers=False)
     client = serve(app, socketio).websocket()

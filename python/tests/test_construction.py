@@ -1,6 +1,11 @@
 """`SocketIO(...)` and `init_app`: factories, several apps, several objects, paths and keywords (contract 1.1)."""
 from __future__ import annotations
 
+import builtins
+import importlib
+import subprocess
+import sys
+
 import flask
 import pytest
 import requests
@@ -232,8 +237,6 @@ def test_no_valid_transport_is_an_error(sio_lib, app):
 
 
 def test_the_refusal_of_the_package_is_not_the_builtin_one(sio_lib):
-    import builtins
-
     assert issubclass(sio_lib.ConnectionRefusedError, Exception)
     assert not issubclass(sio_lib.ConnectionRefusedError, builtins.ConnectionRefusedError)
     assert sio_lib.ConnectionRefusedError("no").error_args == {"message": "no"}
@@ -255,3 +258,48 @@ def test_the_attributes_that_apps_look_at_are_there(sio_lib, app):
 def test_emit_before_init_app_is_an_error(sio_lib):
     with pytest.raises((AttributeError, RuntimeError)):
         sio_lib.SocketIO().emit("e")
+
+
+def test_the_submodules_that_apps_import_are_there(sio_lib):
+    namespace = importlib.import_module(sio_lib.__name__ + ".namespace")
+    test_client = importlib.import_module(sio_lib.__name__ + ".test_client")
+    assert namespace.Namespace is sio_lib.Namespace
+    assert test_client.SocketIOTestClient is sio_lib.SocketIOTestClient
+
+
+@pytest.mark.only("erlen")
+def test_an_app_that_imports_flask_socketio_gets_erlen(engine):
+    program = """if True:
+        import erlen
+        erlen.install_as_flask_socketio()
+        import flask_socketio
+        from flask_socketio import SocketIO, emit, Namespace, ConnectionRefusedError
+        from flask_socketio.namespace import Namespace as again
+        from flask_socketio.test_client import SocketIOTestClient
+        from engineio.payload import Payload
+        assert SocketIO is erlen.SocketIO and emit is erlen.emit and again is erlen.Namespace
+        assert SocketIOTestClient is erlen.SocketIOTestClient
+        Payload.max_decode_packets = 500
+        try:
+            import socketio
+        except ImportError:
+            pass
+        else:
+            assert issubclass(ConnectionRefusedError, socketio.exceptions.ConnectionRefusedError)
+            assert issubclass(erlen.exceptions.TimeoutError, socketio.exceptions.TimeoutError)
+        print("all of it")
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "all of it\n", done.stderr
+
+
+@pytest.mark.only("erlen")
+def test_importing_does_nothing_that_can_be_seen(engine):
+    program = """if True:
+        import threading, sys
+        import erlen
+        assert threading.active_count() == 1, threading.enumerate()
+        assert "flask_socketio" not in sys.modules and "socketio" not in sys.modules
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

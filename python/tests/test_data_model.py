@@ -248,10 +248,10 @@ def test_a_handler_gets_bytes(socketio, live, seen, transport):
 def test_a_large_payload_passes_both_ways(sio_lib, app, serve, transport):
     socketio = sio_lib.SocketIO(app, max_http_buffer_size=10_000_000)
     socketio.on("up")(lambda data: len(data))
-    socketio.on("down")(lambda: "x" * 3_000_000)
+    socketio.on("down")(lambda: "x" * 8_000_000)
     client = serve(app, socketio).client(transport)
     assert client.ask("up", "x" * 2_700_000) == "[2700000]"
-    assert len(client.ask("down")) == 3_000_004
+    assert len(client.ask("down")) == 8_000_004
 
 
 def test_large_binary_passes_both_ways(sio_lib, app, serve, transport):

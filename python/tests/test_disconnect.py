@@ -5,6 +5,7 @@ import threading
 
 import flask
 import pytest
+import requests
 
 
 @pytest.fixture
@@ -249,3 +250,89 @@ def test_the_server_leaves_a_client_from_outside_of_events(app, socketio, serve,
     socketio.server.disconnect(client.sid)
     assert client.next() == "41"
     assert reasons.next() == "server disconnect"
+
+
+def test_a_page_disconnects_a_client(sio_lib, app, socketio, serve, reasons):
+    @app.route("/kick/<sid>")
+    def kick(sid):
+        sio_lib.disconnect(sid, namespace="/")
+        return "kicked"
+
+    live = serve(app, socketio)
+    client = live.websocket()
+    assert requests.get(f"{live.url}/kick/{client.sid}", timeout=10).text == "kicked"
+    assert client.next() == "41"
+    assert reasons.next() == "server disconnect"
+
+
+@pytest.mark.only("erlen")
+def test_a_room_may_be_emptied_while_it_is_walked_and_its_clients_emit(sio_lib, app, socketio, serve, seen):
+    socketio.on("join")(sio_lib.join_room)
+    socketio.on("noise")(lambda *args: None)
+    socketio.on("disconnect")(lambda reason: seen.put((flask.request.sid, reason)))
+
+    @socketio.on("clear")
+    def clear():
+        for sid, _ in socketio.server.manager.get_participants("/", "r"):
+            sio_lib.disconnect(sid)
+
+    live = serve(app, socketio)
+    clients = [live.websocket() for _ in range(4)]
+    for client in clients:
+        client.ask("join", "r")
+    for client in clients:
+        for number in range(20):
+            client.emit("noise", number)
+    clients[0].emit("clear")
+    for client in clients:
+        assert client.next() == "41"
+    left = [seen.next() for _ in clients]
+    assert sorted(left) == sorted((client.sid, "server disconnect") for client in clients)
+
+
+@pytest.mark.only("erlen")
+@pytest.mark.parametrize("packet", ["42{", "42", "4x", "9", "42[]", '451-["e",{"_placeholder":true,"num":0}]'])
+def test_a_packet_that_cannot_be_parsed_is_a_transport_error(app, socketio, serve, reasons, packet):
+    client = serve(app, socketio).websocket()
+    client.send(packet)
+    if packet.startswith("451"):
+        client.send("42[\"text in the place of an attachment\"]")
+    assert reasons.next() == "transport error"
+
+
+@pytest.mark.only("erlen")
+def test_the_log_says_what_was_too_big_and_which_option_limits_it(sio_lib, app, serve, seen, output):
+    socketio = sio_lib.SocketIO(app, max_http_buffer_size=1000)
+    socketio.on("disconnect")(lambda reason: seen.put(reason))
+    serve(app, socketio).websocket().emit("e", "x" * 2000)
+    assert seen.next() == "transport close"
+    output.until("1000", "max_http_buffer_size")
+
+
+@pytest.mark.only("erlen")
+def test_nothing_is_left_of_clients_that_came_and_went(sio_lib, app, socketio, serve, eventually):
+    socketio.on("e")(lambda: sio_lib.emit("q", callback=print))
+
+    @socketio.on("connect")
+    def connect():
+        sio_lib.join_room("r")
+        flask.session["a"] = 1
+
+    @socketio.on("disconnect")
+    def gone(reason):
+        raise ValueError("in the disconnect handler")
+
+    live = serve(app, socketio)
+    live.websocket().drop()
+    server = socketio.server
+    eventually(lambda: not list(server.manager.get_participants("/", None)))
+    before = threading.active_count()
+    for number in range(40):
+        client = live.client("polling" if number % 4 == 0 else "websocket")
+        client.emit("e")
+        client.next()
+        client.close()
+    eventually(lambda: not list(server.manager.get_participants("/", None)))
+    eventually(lambda: len(server.environ) == 0 and len(server.eio.sockets) == 0)
+    assert list(server.manager.get_participants("/", "r")) == []
+    eventually(lambda: threading.active_count() <= before + 2)

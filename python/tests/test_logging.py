@@ -101,3 +101,11 @@ def test_a_request_without_the_final_slash_is_told_once(app, socketio, serve, ou
         assert requests.get(live.url + "/socket.io?EIO=4&transport=polling", timeout=10).status_code == 404
     text = output.until("without the final slash")
     assert text.count("without the final slash") == 1
+
+
+def test_the_loggers_may_be_objects_or_flags(sio_lib, app, serve, log):
+    socketio = sio_lib.SocketIO(app, logger=log.logger, engineio_logger=log.logger)
+    client = serve(app, socketio).websocket()
+    socketio.emit("e")
+    assert client.next() == '42["e"]'
+    assert log.lines

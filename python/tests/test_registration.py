@@ -1,6 +1,8 @@
 """How handlers are registered: `on`, `on_event`, `event`, `on_namespace`, `on_error*` (contract 1.1)."""
 from __future__ import annotations
 
+import functools
+
 import flask
 import pytest
 
@@ -207,3 +209,68 @@ def test_a_decorated_handler_keeps_its_name_and_can_be_called(socketio):
 
     assert handler(1) == 3
     assert (handler.__name__, handler.__doc__) == ("handler", "What it does.")
+
+
+def test_any_callable_is_a_handler(app, socketio):
+    class Callable:
+        def __call__(self, value):
+            return ["instance", value]
+
+        @classmethod
+        def of_class(cls, value):
+            return ["class", value]
+
+        @staticmethod
+        def static(value):
+            return ["static", value]
+
+    socketio.on_event("partial", functools.partial(lambda a, b: [a, b], "partial"))
+    socketio.on_event("instance", Callable())
+    socketio.on_event("class", Callable.of_class)
+    socketio.on_event("static", Callable.static)
+    client = socketio.test_client(app)
+    for name in ("partial", "instance", "class", "static"):
+        assert client.emit(name, 1, callback=True) == [name, 1]
+
+
+def test_a_handler_below_decorators_of_the_app(app, socketio):
+    def authenticated_only(function):
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            if not flask.request.args.get("user"):
+                return "who are you"
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    @socketio.on("e")
+    @authenticated_only
+    def handler(value):
+        return value
+
+    assert socketio.test_client(app).emit("e", 1, callback=True) == "who are you"
+    assert socketio.test_client(app, query_string="?user=ann").emit("e", 1, callback=True) == 1
+
+
+def test_a_decorated_connect_handler_gets_what_its_inner_function_takes(app, socketio):
+    got = []
+
+    def logged(function):
+        @functools.wraps(function)
+        def wrapped(*args):
+            return function(*args)
+
+        return wrapped
+
+    @socketio.on("connect")
+    @logged
+    def connect(auth):
+        got.append(("connect", auth))
+
+    @socketio.on("disconnect")
+    @logged
+    def gone():
+        got.append("disconnect")
+
+    socketio.test_client(app, auth={"a": 1}).disconnect()
+    assert got == [("connect", {"a": 1}), "disconnect"]

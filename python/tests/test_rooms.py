@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import flask
 import pytest
+import requests
 
 
 @pytest.fixture
@@ -190,3 +191,30 @@ def test_a_broadcast_in_a_room_leaves_out_the_sender(sio_lib, socketio, live):
     one.ask("say")
     assert live.before_fence(one) == live.before_fence(three) == []
     assert live.before_fence(two) == ['42["said"]']
+
+
+def test_a_page_moves_clients_between_rooms_by_their_sid(sio_lib, app, socketio, live):
+    @app.route("/in/<sid>")
+    def enter(sid):
+        sio_lib.join_room("r", sid=sid, namespace="/")
+        return sio_lib.rooms(sid=sid, namespace="/")
+
+    @app.route("/out/<sid>")
+    def leave(sid):
+        sio_lib.leave_room("r", sid=sid, namespace="/")
+        return sio_lib.rooms(sid=sid, namespace="/")
+
+    client = live.websocket()
+    assert requests.get(f"{live.url}/in/{client.sid}", timeout=10).json() == [client.sid, "r"]
+    socketio.emit("e", to="r")
+    assert client.next() == '42["e"]'
+    assert requests.get(f"{live.url}/out/{client.sid}", timeout=10).json() == [client.sid]
+
+
+def test_the_id_of_one_namespace_is_nobody_in_another(socketio, live):
+    client = live.websocket().join("/n")
+    socketio.emit("e", to=client.sids["/n"])
+    socketio.emit("e", to=client.sids["/"], namespace="/n")
+    assert live.before_fence(client) == []
+    socketio.emit("e", to=client.sids["/n"], namespace="/n")
+    assert client.next() == '42/n,["e"]'
