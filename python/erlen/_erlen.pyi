@@ -34,6 +34,9 @@ class Delegate(Protocol):
 class Refused(Exception):
     """Refuses a handshake."""
 
+def environ(request: Request) -> dict[str, Any]:
+    """The WSGI environ of a handshake."""
+
 @final
 class Request:
     """The HTTP request of a handshake."""
@@ -42,7 +45,6 @@ class Request:
     target: str  # path and query, undecoded
     headers: list[tuple[str, str]]  # names in lower case, values as Latin-1
     peer: Optional[tuple[str, int]]
-    local: Optional[tuple[str, int]]
     secure: bool
 
 @final
@@ -50,7 +52,7 @@ class Session:
     """An Engine.IO session: one connection of a client, with a socket in each namespace that it joined."""
 
     sid: str  # a secret
-    data: Any  # the package's own; set by `Delegate.handshake`, or None
+    data: Any  # the package's own; set by `Delegate.handshake`, or None. Must not refer to the Session or a Socket: nobody would end that cycle
     request: Request
     def transport(self) -> str: ...  # 'polling' | 'websocket'
     def close(self) -> None: ...
@@ -138,7 +140,7 @@ class Engine:
     def namespaces(self) -> list[str]: ...
     def sessions(self) -> list[Session]: ...
     def metrics(self) -> str: ...  # OpenMetrics text
-    def listen(self, host: str, port: int, wsgi: Optional[Callable[..., Any]], *, threads: int = 8,
+    def listen(self, host: str, port: int, wsgi: Optional[Callable[..., Any]], *, threads: int = 100,
                tls: Optional[tuple[bytes, bytes]] = None, multiprocess: bool = False,
                fd: Optional[int] = None) -> Listener:
         """Binds (`OSError` says why not) and serves: the engine, and the WSGI application for all else. `tls`: PEM of the certificates and of the key.
@@ -146,4 +148,6 @@ class Engine:
     def test_client(self, target: str, headers: Sequence[tuple[str, str]], data: Any) -> TestClient: ...
     def submit(self, function: Callable[[], None]) -> None:
         """Runs a function on a worker thread of the events."""
-    def shutdown(self) -> None: ...
+    def load(self) -> tuple[int, int]: ...  # worker threads of the events, and jobs that wait for them
+    def shutdown(self) -> None:
+        """Ends all sessions, and the worker threads, each after its job."""

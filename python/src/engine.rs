@@ -11,10 +11,13 @@ use tokio::runtime::Runtime;
 use crate::ack::Callback;
 use crate::args::Encoded;
 use crate::delegate::{Delegate, Wanted, register};
+use crate::environ::Base;
+use crate::listener::{Listener, stop_signal};
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::session::{PySocket, Session, SessionData};
 use crate::test_client::TestClient;
+use crate::wsgi::Host;
 
 /// A broadcast to more sockets than this lets go of the interpreter meanwhile.
 const MANY: usize = 64;
@@ -26,6 +29,8 @@ pub(crate) struct Engine {
     delegate: Arc<Delegate>,
     runtime: Arc<Runtime>,
     always_connect: bool,
+    /// The threads of the WSGI applications.
+    pools: Mutex<Vec<Arc<Pool>>>,
     /// The namespaces that have the delegate's handlers.
     registered: Mutex<std::collections::HashSet<String>>,
 }
@@ -64,7 +69,14 @@ impl Engine {
         register!(any, &delegate, always_connect);
         register!(server, &delegate, always_connect);
         let registered = Mutex::new(["/".to_owned()].into());
-        Ok(Self { server, delegate, runtime: Arc::new(runtime), always_connect, registered })
+        Ok(Self {
+            server,
+            delegate,
+            runtime: Arc::new(runtime),
+            always_connect,
+            pools: Mutex::default(),
+            registered,
+        })
     }
 
     fn namespace(&self, name: &str, connect: bool, disconnect: bool) {
@@ -203,8 +215,54 @@ impl Engine {
         Ok(())
     }
 
+    /// Worker threads of the events, and jobs that wait for them.
+    fn load(&self) -> (usize, usize) {
+        self.delegate.pool.load()
+    }
+
+    #[pyo3(signature = (host, port, wsgi = None, *, threads = 100, tls = None, multiprocess = false, fd = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
+    fn listen(
+        &self,
+        py: Python<'_>,
+        host: &str,
+        port: u16,
+        wsgi: Option<Py<PyAny>>,
+        threads: usize,
+        tls: Option<(Vec<u8>, Vec<u8>)>,
+        multiprocess: bool,
+        fd: Option<i32>,
+    ) -> PyResult<Listener> {
+        let mut listen = match fd {
+            Some(fd) => self.server.listen_on(crate::listener::inherited(fd)?),
+            None => self.server.listen((host, port)),
+        };
+        if let Some((certificates, key)) = &tls {
+            listen = listen.tls(crate::tls::config(certificates, key)?);
+        }
+        let (sender, stop) = stop_signal();
+        let bind = listen.stop_when(stop).bind();
+        let bound = py.detach(|| self.runtime.block_on(bind))?;
+        let address = bound.local_addr();
+        let bound = match wsgi {
+            None => bound,
+            Some(application) => {
+                let base = Base::new(py, host, address.port(), multiprocess)?;
+                let pool = Pool::start("erlen-wsgi", threads);
+                self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pool));
+                let runtime = self.runtime.handle().clone();
+                bound.router_in_place(Host::new(application, base, pool, runtime, tls.is_some()).router())
+            }
+        };
+        Ok(Listener::serve(bound, sender, self.runtime.handle()))
+    }
+
     fn shutdown(&self, py: Python<'_>) {
-        py.detach(|| self.server.engine().close());
-        self.delegate.pool.stop();
+        let pools: Vec<_> = self.pools.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        py.detach(|| {
+            self.server.engine().close();
+            self.delegate.pool.stop();
+            pools.iter().for_each(|pool| pool.stop());
+        });
     }
 }

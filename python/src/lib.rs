@@ -8,11 +8,15 @@ mod args;
 mod capture;
 mod delegate;
 mod engine;
+mod environ;
+mod listener;
 mod options;
 mod pool;
 mod request;
 mod session;
 mod test_client;
+mod tls;
+mod wsgi;
 
 use pyo3::prelude::*;
 
@@ -30,9 +34,17 @@ mod _erlen {
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]
-    use crate::request::Request;
+    use crate::listener::Listener;
+    #[pymodule_export]
+    use crate::request::{Request, environ_of};
     #[pymodule_export]
     use crate::session::{PySocket, Session};
     #[pymodule_export]
     use crate::test_client::TestClient;
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::pool::watch_interpreter(module.py())
+    }
 }

@@ -1,36 +1,406 @@
-//! Worker threads of Python.
+//! Worker threads of Python: they stay attached to the interpreter, and detach only to wait.
+//!
+//! Only one of them can run Python at a time, so a push wakes a worker only when none is at work, and one that is at work
+//! drains the queue. When the head of the queue has waited for a millisecond without any job being taken, those at work
+//! are *stuck*: they block, or have let go of the interpreter. Others are then woken, twice as many each time, up to a limit.
+//! So a handler that sleeps holds up nobody, and a burst costs no storm of wake-ups.
+//!
+//! ```text
+//! push ─▶ queue ─▶ worker ─▶ worker ─▶ …     at work: taken a job; stuck: and nothing moved for a millisecond
+//!           └──── watcher, asleep unless jobs wait behind one at work
+//! ```
+//!
+//! Locks: the pool's is never held while the interpreter is waited for.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use std::sync::Arc;
+use pyo3::types::PyDict;
+
+/// What a worker does, attached to the interpreter.
 pub(crate) type Job = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<()> + Send>;
+
+/// How long the head of the queue waits before those at work are taken to be stuck.
+const STUCK: Duration = Duration::from_millis(1);
+/// How long a worker waits for a job before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+/// Workers that wait for longer.
+const KEPT: usize = 2;
+
+/// This process, or one that it comes from, was forked.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// How long the interpreter's end waits for workers to end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Every pool, for the interpreter's end.
+static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
+
+/// The threads, and the jobs that wait for them.
 pub(crate) struct Pool {
-    tx: std::sync::mpsc::Sender<Job>,
-    me: std::sync::Weak<Pool>,
+    name: &'static str,
+    limit: usize,
+    /// The process that made it. In the child of a fork it has no threads but the one that forked.
+    process: u32,
+    state: Mutex<State>,
+    work: Condvar,
+    watch: Condvar,
+    /// A worker of a pool that stops has ended.
+    ended: Condvar,
+    this: Weak<Self>,
 }
-pub(crate) struct Lane(Arc<Pool>);
-impl Lane {
-    pub(crate) fn push(&self, job: Job) {
-        self.0.push(job)
-    }
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    /// Jobs that were taken, ever.
+    taken: u64,
+    threads: usize,
+    /// Workers with a job that are not stuck, and those that were woken for one.
+    active: usize,
+    /// Workers that wait for a job.
+    idle: usize,
+    /// Wake-ups that no worker has answered yet.
+    woken: usize,
+    stopping: bool,
+    watcher: Watcher,
+    /// Which workers' jobs are stuck: those that began with `taken` up to this.
+    stuck_up_to: u64,
+    /// For how long nothing has moved: how many workers are woken at once.
+    stalls: u32,
 }
+
+#[derive(Default, PartialEq, Eq)]
+enum Watcher {
+    #[default]
+    None,
+    Asleep,
+    Awake,
+}
+
 impl Pool {
-    pub(crate) fn start(_: &'static str, _: usize) -> Arc<Self> {
-        let (tx, rx) = std::sync::mpsc::channel::<Job>();
-        std::thread::spawn(move || {
-            for job in rx {
-                Python::attach(|py| {
-                    if let Err(e) = job(py) {
-                        e.display(py)
-                    }
-                })
+    /// A pool without a thread yet, and with at most `limit` of them.
+    pub(crate) fn start(name: &'static str, limit: usize) -> Arc<Self> {
+        let pool = Arc::new_cyclic(|this| Self {
+            name,
+            limit: limit.max(1),
+            process: std::process::id(),
+            state: Mutex::default(),
+            work: Condvar::new(),
+            watch: Condvar::new(),
+            ended: Condvar::new(),
+            this: Weak::clone(this),
+        });
+        let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|known| known.strong_count() > 0);
+        pools.push(Arc::downgrade(&pool));
+        drop(pools);
+        pool
+    }
+
+    /// Puts a job at the end of the queue. From any thread, attached or not.
+    pub(crate) fn push(&self, job: Job) {
+        let mut state = self.lock();
+        if state.stopping {
+            drop(state);
+            return drop(job);
+        }
+        state.queue.push_back(job);
+        if state.active == 0 {
+            self.rouse(&mut state, 1);
+        } else if state.watcher != Watcher::Awake {
+            self.begin_watch(&mut state);
+        }
+    }
+
+    /// Jobs that run one after another.
+    pub(crate) fn lane(&self) -> Lane {
+        Lane(Arc::new(LaneInner { pool: Weak::clone(&self.this), state: Mutex::default() }))
+    }
+
+    /// Ends the threads, each after its job; what waits is dropped. Returns when they have ended, or after a second: one may
+    /// be held by the application. Not to be called attached, nor by a worker of its own that wants to go on soon.
+    pub(crate) fn stop(&self) {
+        let waiting = {
+            let mut state = self.lock();
+            state.stopping = true;
+            std::mem::take(&mut state.queue)
+        };
+        drop(waiting);
+        self.work.notify_all();
+        self.watch.notify_all();
+        let state = self.lock();
+        let ended = self.ended.wait_timeout_while(state, FAREWELL, |state| state.threads > 0);
+        drop(ended);
+    }
+
+    /// How many threads there are, and how many jobs wait.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.threads, state.queue.len())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes workers, or makes them.
+    fn rouse(&self, state: &mut State, workers: usize) {
+        for _ in 0..workers {
+            if state.idle > state.woken {
+                state.woken += 1;
+                state.active += 1;
+                self.work.notify_one();
+            } else if state.threads < self.limit && self.spawn_worker() {
+                state.threads += 1;
+                state.active += 1;
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn spawn_worker(&self) -> bool {
+        let Some(pool) = self.this.upgrade() else {
+            return false;
+        };
+        let spawned = thread::Builder::new().name(self.name.to_owned()).spawn(move || pool.work());
+        // Where the system gives no thread, those that there are go on.
+        spawned.is_ok()
+    }
+
+    fn begin_watch(&self, state: &mut State) {
+        match state.watcher {
+            Watcher::Awake => {}
+            Watcher::Asleep => self.watch.notify_one(),
+            Watcher::None => {
+                let Some(pool) = self.this.upgrade() else {
+                    return;
+                };
+                let spawned =
+                    thread::Builder::new().name("erlen-watch".to_owned()).spawn(move || pool.watch());
+                if spawned.is_err() {
+                    return;
+                }
+            }
+        }
+        state.watcher = Watcher::Awake;
+    }
+
+    /// The life of the watcher.
+    fn watch(&self) {
+        let mut state = self.lock();
+        while !state.stopping {
+            if state.queue.is_empty() {
+                state.watcher = Watcher::Asleep;
+                state = self.watch.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let taken = state.taken;
+            // Only a stop wakes it earlier: a push does not notify a watcher that is awake.
+            (state, _) = self.watch.wait_timeout(state, STUCK).unwrap_or_else(PoisonError::into_inner);
+            if state.taken != taken || state.queue.is_empty() {
+                state.stalls = 0;
+                continue;
+            }
+            state.stuck_up_to = taken;
+            state.active = 0;
+            let workers = state.queue.len().min(1 << state.stalls.min(6));
+            state.stalls += 1;
+            self.rouse(&mut state, workers);
+        }
+    }
+
+    /// The life of a worker.
+    fn work(&self) {
+        let worked = Python::try_attach(|py| {
+            let mut job = self.take();
+            loop {
+                let next = match job.take() {
+                    Some(next) => next,
+                    None => match py.detach(|| self.wait()) {
+                        Some(next) => next,
+                        None => return,
+                    },
+                };
+                let (number, todo) = next;
+                run(py, todo);
+                if FORKED.load(Relaxed) && self.process != std::process::id() {
+                    leave_fork(py);
+                }
+                job = self.finish(number);
             }
         });
-        Arc::new_cyclic(|me| Self { tx, me: me.clone() })
+        if worked.is_none() {
+            // The interpreter has ended.
+            self.end(&mut self.lock());
+        }
     }
+
+    /// A worker ends.
+    fn end(&self, state: &mut State) {
+        state.threads -= 1;
+        self.ended.notify_all();
+    }
+
+    /// The next job and its number, if one waits.
+    fn take(&self) -> Option<(u64, Job)> {
+        Self::take_from(&mut self.lock())
+    }
+
+    fn take_from(state: &mut State) -> Option<(u64, Job)> {
+        let job = state.queue.pop_front()?;
+        state.taken += 1;
+        Some((state.taken, job))
+    }
+
+    /// A job has ended. The next one, if this worker is to go on.
+    fn finish(&self, number: u64) -> Option<(u64, Job)> {
+        let mut state = self.lock();
+        let was_stuck = number <= state.stuck_up_to;
+        if was_stuck {
+            state.active += 1;
+        } else if state.active > 1 {
+            // Another one is at work, and can do it alone.
+            return None;
+        }
+        Self::take_from(&mut state)
+    }
+
+    /// Waits for a job, detached. `None`: this worker ends.
+    fn wait(&self) -> Option<(u64, Job)> {
+        let mut state = self.lock();
+        state.active = state.active.saturating_sub(1);
+        loop {
+            if state.stopping {
+                self.end(&mut state);
+                return None;
+            }
+            if state.active == 0
+                && let Some(next) = Self::take_from(&mut state)
+            {
+                state.active = 1;
+                return Some(next);
+            }
+            state.idle += 1;
+            let waited;
+            (state, waited) = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+            if state.woken > 0 {
+                // Whoever woke it has counted it as active.
+                state.woken -= 1;
+                if let Some(next) = Self::take_from(&mut state) {
+                    return Some(next);
+                }
+                state.active = state.active.saturating_sub(1);
+            } else if waited.timed_out() && state.idle >= KEPT {
+                self.end(&mut state);
+                return None;
+            }
+        }
+    }
+}
+
+fn run(py: Python<'_>, job: Job) {
+    match catch_unwind(AssertUnwindSafe(|| job(py))) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) if error.is_instance_of::<PySystemExit>(py) => {}
+        Ok(Err(error)) => error.display(py),
+        // The panic's hook has said what it was.
+        Err(_) => {}
+    }
+}
+
+/// Notes that this process is the child of a fork. Called by Python, in the child.
+#[pyfunction]
+fn forked() {
+    FORKED.store(true, Relaxed);
+}
+
+/// Ends all pools. Called by Python, before the interpreter ends.
+#[pyfunction]
+fn stop_all(py: Python<'_>) {
+    let pools: Vec<_> = std::mem::take(&mut *POOLS.lock().unwrap_or_else(PoisonError::into_inner));
+    py.detach(|| pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.stop()));
+}
+
+/// Asks Python to tell of its end, and of every fork.
+pub(crate) fn watch_interpreter(py: Python<'_>) -> PyResult<()> {
+    py.import("atexit")?.call_method1("register", (wrap_pyfunction!(stop_all, py)?,))?;
+    let keywords = PyDict::new(py);
+    keywords.set_item("after_in_child", wrap_pyfunction!(forked, py)?)?;
+    match py.import("os")?.getattr_opt("register_at_fork")? {
+        Some(register) => register.call((), Some(&keywords)).map(drop),
+        // A system without fork.
+        None => Ok(()),
+    }
+}
+
+/// A child of a fork whose handler has returned: it must not go on as if it were the server.
+fn leave_fork(py: Python<'_>) {
+    let left = py.import("os").and_then(|os| os.call_method1("_exit", (0,)));
+    // `os._exit` does not return, and cannot fail with an int.
+    drop(left);
+}
+
+/// Jobs that run one after another, in order, and hold no second worker while they wait.
+#[derive(Clone)]
+pub(crate) struct Lane(Arc<LaneInner>);
+
+struct LaneInner {
+    pool: Weak<Pool>,
+    state: Mutex<LaneState>,
+}
+
+#[derive(Default)]
+struct LaneState {
+    queue: VecDeque<Job>,
+    running: bool,
+}
+
+impl Lane {
+    /// Puts a job behind those of the lane.
     pub(crate) fn push(&self, job: Job) {
-        let _ = self.tx.send(job);
+        let mut state = self.lock();
+        state.queue.push_back(job);
+        let begins = !std::mem::replace(&mut state.running, true);
+        drop(state);
+        if begins {
+            self.submit();
+        }
     }
-    pub(crate) fn lane(&self) -> Lane {
-        Lane(self.me.upgrade().unwrap())
+
+    fn submit(&self) {
+        let lane = self.clone();
+        if let Some(pool) = self.0.pool.upgrade() {
+            pool.push(Box::new(move |py| lane.run(py)));
+        }
     }
-    pub(crate) fn stop(&self) {}
+
+    /// Runs one job, and lets others of the pool go before the next.
+    fn run(&self, py: Python<'_>) -> PyResult<()> {
+        let job = self.lock().queue.pop_front();
+        let done = match job {
+            Some(job) => catch_unwind(AssertUnwindSafe(|| job(py))).unwrap_or(Ok(())),
+            None => Ok(()),
+        };
+        let mut state = self.lock();
+        state.running = !state.queue.is_empty();
+        let more = state.running;
+        drop(state);
+        if more {
+            self.submit();
+        }
+        done
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LaneState> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -44,6 +44,8 @@ type Wrap = Arc<
 pub struct Listen<S = Server> {
     server: S,
     addresses: io::Result<Vec<SocketAddr>>,
+    /// In place of the addresses.
+    given: Option<std::net::TcpListener>,
     router: Option<Router>,
     wrap: Option<Wrap>,
     stop: Option<Pin<Box<dyn Future<Output = Stop> + Send>>>,
@@ -76,6 +78,11 @@ impl Server {
     pub fn listen(&self, address: impl ToSocketAddrs) -> Listen {
         Listen::new(self.clone(), address)
     }
+
+    /// Serves on a listening socket that is there already, as one that a parent process has handed over.
+    pub fn listen_on(&self, listener: std::net::TcpListener) -> Listen {
+        Listen { given: Some(listener), ..Listen::new(self.clone(), &[][..]) }
+    }
 }
 
 impl<A: Application> Engine<A> {
@@ -88,7 +95,7 @@ impl<A: Application> Engine<A> {
 impl<S: Answer> Listen<S> {
     fn new(server: S, address: impl ToSocketAddrs) -> Self {
         let addresses = address.to_socket_addrs().map(Iterator::collect);
-        Self { server, addresses, router: None, wrap: None, stop: None }
+        Self { server, addresses, given: None, router: None, wrap: None, stop: None }
     }
 
     /// Serves an axum router for all that is not the server's own.
@@ -125,13 +132,19 @@ impl<S: Answer> Listen<S> {
     /// When the address is taken, or not this machine's.
     pub async fn bind(self) -> io::Result<Bound<S>> {
         let addresses = self.addresses?;
-        let listener = TcpListener::bind(&addresses[..]).await?;
+        let listener = match self.given {
+            Some(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)?
+            }
+            None => TcpListener::bind(&addresses[..]).await?,
+        };
         let address = listener.local_addr()?;
         Ok(Bound {
             server: self.server,
             listener,
             address,
-            router: self.router,
+            router: self.router.map(|router| (router, Place::Runtime)),
             wrap: self.wrap,
             stop: self.stop,
         })
@@ -153,7 +166,7 @@ pub struct Bound<S = Server> {
     server: S,
     listener: TcpListener,
     address: SocketAddr,
-    router: Option<Router>,
+    router: Option<(Router, Place)>,
     wrap: Option<Wrap>,
     stop: Option<Pin<Box<dyn Future<Output = Stop> + Send>>>,
 }
@@ -162,6 +175,13 @@ impl<S> Bound<S> {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Serves an axum router for all that is not the server's own, on the I/O threads themselves: for services that hand
+    /// their work to threads of their own. What blocks there holds up every connection of the thread.
+    pub fn router_in_place(mut self, router: Router) -> Self {
+        self.router = Some((router, Place::Shard));
+        self
     }
 }
 
@@ -204,13 +224,22 @@ impl<S: Answer> IntoFuture for Bound<S> {
     }
 }
 
+/// Where a router's requests run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On the runtime, where handlers may take their time.
+    Runtime,
+    /// On the connection's shard.
+    Shard,
+}
+
 /// What serves connections.
 #[derive(Clone)]
 struct Front<S> {
     server: S,
     /// Where the router's requests run.
     runtime: Handle,
-    router: Option<Router>,
+    router: Option<(Router, Place)>,
     wrap: Option<Wrap>,
     stopped: watch::Receiver<()>,
 }
@@ -312,21 +341,28 @@ impl<S: Answer> Front<S> {
         match self.server.answer(request, below).await {
             Ok(answer) => answer.map(Either::Left),
             Err(request) => match &self.router {
-                Some(router) => self.route(router.clone(), request, below).await,
+                Some((router, place)) => self.route(router.clone(), *place, request, below).await,
                 None => engine::empty(StatusCode::NOT_FOUND).map(Either::Left),
             },
         }
     }
 
-    /// Runs the router where its handlers may wait and spawn, and not on the shard.
+    /// Runs the router: where its handlers may wait and spawn, or here.
     async fn route(
         &self,
         mut router: Router,
+        place: Place,
         mut request: Request<Incoming>,
         below: Below,
     ) -> Response<Either<Full<Bytes>, axum::body::Body>> {
         if let Some(peer) = below.peer {
             request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        }
+        if place == Place::Shard {
+            return match router.call(request.map(axum::body::Body::new)).await {
+                Ok(answer) => answer.map(Either::Right),
+                Err(never) => match never {},
+            };
         }
         let task = self.runtime.spawn(async move { router.call(request.map(axum::body::Body::new)).await });
         match AbortOnDrop(task).await {
