@@ -11,9 +11,10 @@ import io
 import logging
 import os
 import queue
-import sys
+import tempfile
 import threading
 import time
+from unittest import mock
 
 import flask
 import pytest
@@ -175,25 +176,44 @@ def transport(request):
 
 
 @pytest.fixture
-def output(capfd, caplog, monkeypatch):
+def output(caplog):
     """Everything that is printed or logged, by whichever way: `output.until('text')` waits for it."""
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
-    return Output(stream, capfd, caplog)
+    return Output(caplog)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item):
+    """Capture for `output` begins here: pytest's own capture sets `sys.stderr` anew after the fixtures."""
+    output = getattr(item, "funcargs", {}).get("output")
+    if output is None:
+        return (yield)
+    with output.capturing():
+        return (yield)
 
 
 class Output:
-    def __init__(self, stream, capfd, caplog):
-        self.stream = stream
-        self.capfd = capfd
+    """Keeps what was written, unlike capfd, whose reader cuts off what is written while it reads."""
+
+    def __init__(self, caplog):
         self.caplog = caplog
-        self.of_the_process = ""
+        self.stream = io.StringIO()
+        self.file = None
+
+    @contextlib.contextmanager
+    def capturing(self):
+        before = os.dup(2)
+        with tempfile.NamedTemporaryFile() as self.file, contextlib.redirect_stderr(self.stream), \
+                contextlib.redirect_stdout(self.stream), mock.patch("threading.excepthook", threading.__excepthook__):
+            os.dup2(self.file.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(before, 2)
+                os.close(before)
 
     def text(self):
-        self.of_the_process += "".join(self.capfd.readouterr())
-        return self.stream.getvalue() + self.of_the_process + self.caplog.text
+        with open(self.file.name, encoding="utf-8", errors="replace") as of_the_process:
+            return self.stream.getvalue() + of_the_process.read() + self.caplog.text
 
     def until(self, *words):
         """The whole output, as soon as it holds all these words."""
