@@ -22,6 +22,8 @@ import pytest
 from engines import DEADLINE, ENGINES
 from wire import CLIENTS, WebSocket
 
+# As Python has it (by name since 3.10), before pytest puts its own hook into the place.
+PRINT_EXCEPTION = getattr(threading, "__excepthook__", threading.excepthook)
 MODULES = {"erlen": "erlen", "flask-socketio": "flask_socketio"}
 
 
@@ -203,7 +205,7 @@ class Output:
     def capturing(self):
         before = os.dup(2)
         with tempfile.NamedTemporaryFile() as self.file, contextlib.redirect_stderr(self.stream), \
-                contextlib.redirect_stdout(self.stream), mock.patch("threading.excepthook", threading.__excepthook__):
+                contextlib.redirect_stdout(self.stream), mock.patch("threading.excepthook", PRINT_EXCEPTION):
             os.dup2(self.file.fileno(), 2)
             try:
                 yield
