@@ -117,3 +117,17 @@ def test_a_handler_that_blocks_does_not_hold_up_emits(socketio, live):
     assert client.next() == '42["news"]'
     release.set()
     assert client.next() == "431[]"
+
+
+@pytest.mark.only("erlen")
+def test_attachments_stay_with_their_event_when_many_threads_emit(socketio, live, transport):
+    client = live.client(transport)
+    tasks = [socketio.start_background_task(
+        lambda n=n: [socketio.emit("e", [n, bytes([n]) * 10, bytes([n]) * 20]) for _ in range(25)])
+        for n in range(4)]
+    for _ in range(100):
+        header = client.next()
+        number = int(header[len('452-["e",['):].split(",")[0])
+        assert [client.next(), client.next()] == [bytes([number]) * 10, bytes([number]) * 20]
+    for task in tasks:
+        task.join(10)

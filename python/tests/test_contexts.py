@@ -270,13 +270,19 @@ def test_an_app_context_pushed_in_a_handler_is_its_own(app, socketio, live):
     assert live.websocket().ask("e") == '[[null,"/x","outer","/socket.io/"]]'
 
 
-def test_a_request_context_pushed_by_hand_sees_the_same(app, socketio, live, seen):
+@pytest.mark.parametrize("with_a_route_for_everything", [False, True])
+def test_a_request_context_pushed_by_hand_sees_the_same(app, socketio, serve, seen, transport,
+                                                              with_a_route_for_everything):
+    if with_a_route_for_everything:
+        app.add_url_rule("/<path:path>", "everything", lambda path: path)
+
     def look():
         request = flask.request
         return (request.args.to_dict(), dict(request.headers), request.cookies.to_dict(), request.url,
-                request.url_rule, request.view_args, request.endpoint, str(request.routing_exception),
+                str(request.url_rule), request.view_args, request.endpoint, str(request.routing_exception),
                 request.remote_addr, flask.session.get("user"), request.is_secure, request.script_root,
-                request.full_path, request.query_string, request.access_route[:], request.blueprint)
+                request.full_path, request.query_string, request.access_route[:], request.blueprint,
+                request.get_data(), request.form.to_dict(), request.get_json(silent=True), request.root_url)
 
     @socketio.on("e")
     def handle():
@@ -285,12 +291,90 @@ def test_a_request_context_pushed_by_hand_sees_the_same(app, socketio, live, see
         with app.request_context(environ):
             seen.put((inside, look()))
 
-    live.websocket(query="&a=b&c=%C3%BC", headers={"Cookie": "x=y"}).emit("e")
+    client = serve(app, socketio).client(transport, query="&a=b&c=%C3%BC", headers={"Cookie": "x=y"})
+    client.emit("e")
     inside, by_hand = seen.next()
     assert inside == by_hand
+    # Werkzeug takes the handshake of a WebSocket for no request of a page, whatever its path.
+    assert inside[6] == ("everything" if with_a_route_for_everything and transport == "polling" else None)
 
 
-def test_streaming_and_abort_in_a_handler_are_errors_of_the_handler(app, socketio, serve, seen):
+def test_teardowns_still_see_the_request_and_g_of_the_event(app, socketio, serve, seen):
+    @app.teardown_request
+    def of_request(error):
+        seen.put((flask.request.sid, flask.request.event["message"], flask.g.mine, flask.session["n"]))
+
+    @app.teardown_appcontext
+    def of_app(error):
+        seen.put(flask.g.mine)
+
+    @socketio.on("e")
+    def handle():
+        flask.g.mine = "of the event"
+        flask.session["n"] = 1
+
+    client = serve(app, socketio).websocket(namespace=None)
+    socketio.on("connect")(lambda: handle())
+    client.join()
+    seen.next(), seen.next()
+    client.emit("e")
+    assert seen.next() == (client.sid, "e", "of the event", 1)
+    assert seen.next() == "of the event"
+
+
+def test_an_error_handler_sees_the_g_of_the_handler(app, socketio, serve):
+    @socketio.on("e")
+    def fail():
+        flask.g.mine = "kept"
+        raise ValueError
+
+    socketio.on_error_default(lambda error: flask.g.mine)
+    assert serve(app, socketio).websocket().ask("e") == '["kept"]'
+
+
+def test_after_this_request_is_taken_and_does_not_run(app, socketio, serve, seen):
+    @socketio.on("e")
+    def handle():
+        flask.after_this_request(lambda response: seen.put("ran") or response)
+        return "fine"
+
+    assert serve(app, socketio).websocket().ask("e") == '["fine"]'
+    assert seen.all() == []
+
+
+def test_two_handlers_at_once_have_contexts_of_their_own(app, socketio, serve):
+    both = threading.Barrier(2, timeout=10)
+
+    @socketio.on("e")
+    def handle(value):
+        flask.g.value = value
+        both.wait()
+        return [flask.g.value, flask.request.args["name"], flask.request.event["args"][0]]
+
+    live = serve(app, socketio)
+    one, two = live.websocket(query="&name=one"), live.websocket(query="&name=two")
+    one.emit("e", 1, ack=1)
+    two.emit("e", 2, ack=1)
+    assert one.next() == '431[[1,"one",1]]'
+    assert two.next() == '431[[2,"two",2]]'
+
+
+def test_two_handlers_of_one_client_at_once_have_contexts_of_their_own(app, socketio, serve):
+    both = threading.Barrier(2, timeout=10)
+
+    @socketio.on("e")
+    def handle(value):
+        flask.g.value = value
+        both.wait()
+        return [flask.g.value, flask.request.event["args"][0]]
+
+    client = serve(app, socketio).websocket()
+    client.emit("e", 1, ack=1)
+    client.emit("e", 2, ack=2)
+    assert sorted([client.next(), client.next()]) == ["431[[1,1]]", "432[[2,2]]"]
+
+
+def test_abort_in_a_handler_is_an_error_of_the_handler(app, socketio, serve, seen):
     socketio.on("e")(lambda: flask.abort(404))
     socketio.on_error_default(lambda error: [error.code, error.name])
     assert serve(app, socketio).websocket().ask("e") == '[[404,"Not Found"]]'

@@ -37,6 +37,13 @@ def test_to_and_room_are_one_and_the_same(socketio, live, keyword):
     assert live.before_fence(two) == []
 
 
+@pytest.mark.parametrize("nobody", [None, 0, "", []])
+def test_a_falsy_target_of_the_method_is_no_target_so_everybody_gets_it(socketio, live, nobody):
+    one, two = live.websocket(), live.websocket()
+    socketio.emit("e", to=nobody)
+    assert one.next() == two.next() == '42["e"]'
+
+
 @pytest.mark.parametrize("payload, text", [
     ((), '["e"]'),
     ((None,), '["e"]'),

@@ -156,3 +156,22 @@ def test_a_streamed_page(app, socketio, serve):
 def test_the_body_of_a_handshake_error_is_json_text_or_an_object(start):
     answer = get(start(), "?EIO=3&transport=polling")
     assert json.loads(answer.text)
+
+
+def test_a_session_that_has_upgraded_is_not_polled(start):
+    live = start()
+    client = live.polling()
+    upgraded = live.upgrade(client)
+    live.socketio.emit("e")
+    assert upgraded.next() == '42["e"]'
+    assert client.session.get(client.address, timeout=10).status_code == 400
+
+
+def test_a_client_that_answers_pings_stays(sio_lib, app, serve):
+    socketio = sio_lib.SocketIO(app, ping_interval=0.1, ping_timeout=0.5)
+    socketio.on("e")(lambda: "alive")
+    client = serve(app, socketio).websocket()
+    for _ in range(4):
+        assert client.socket.recv() == "2"
+        client.send("3")
+    assert client.ask("e") == '["alive"]'
