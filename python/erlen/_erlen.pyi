@@ -24,7 +24,9 @@ class Delegate(Protocol):
         """A client asks for a namespace, with the JSON text of its auth. None grants; a text refuses, and is
         the JSON payload of the CONNECT_ERROR."""
 
-    def event(self, socket: Socket, event: str, args: str, attachments: Optional[list[bytes]], ack: Optional[Ack]) -> None:
+    def event(
+        self, socket: Socket, event: str, args: str, attachments: Optional[list[bytes]], ack: Optional[Ack]
+    ) -> None:
         """An event has arrived; `ack` if the client wants one."""
 
     def disconnect(self, socket: Socket, reason: str) -> None:
@@ -102,7 +104,9 @@ class TestClient:
     session: Session
     def connect(self, namespace: str, auth: Optional[str]) -> Optional[str]:
         """None when granted, else the JSON payload of the refusal."""
-    def emit(self, namespace: str, event: str, args: str, attachments: Sequence[bytes], ack_id: Optional[int]) -> None: ...
+    def emit(
+        self, namespace: str, event: str, args: str, attachments: Sequence[bytes], ack_id: Optional[int]
+    ) -> None: ...
     def disconnect(self, namespace: str) -> None: ...
     def receive(self) -> list[tuple[str, str, Any, Any, Any]]:
         """What has been sent to it since the last call, without waiting:
@@ -127,12 +131,26 @@ class Engine:
         Called again, it changes them."""
     def any_namespace(self, allowed: bool) -> None:
         """Whether clients may join namespaces of any name; the delegate is then asked about each."""
-    def emit(self, namespace: str, event: str, args: str, attachments: Sequence[bytes] = (),
-             to: Optional[Sequence[str]] = None, skip: Optional[Sequence[str]] = None) -> None:
+    def emit(
+        self,
+        namespace: str,
+        event: str,
+        args: str,
+        attachments: Sequence[bytes] = (),
+        to: Optional[Sequence[str]] = None,
+        skip: Optional[Sequence[str]] = None,
+    ) -> None:
         """To everyone, or to rooms, each socket once; not to those in `skip`. Reserved names are a ValueError."""
-    def emit_with_ack(self, namespace: str, event: str, args: str, attachments: Sequence[bytes],
-                      to: Sequence[str], skip: Optional[Sequence[str]],
-                      callback: Callable[[str, str, Optional[list[bytes]]], None]) -> int:
+    def emit_with_ack(
+        self,
+        namespace: str,
+        event: str,
+        args: str,
+        attachments: Sequence[bytes],
+        to: Sequence[str],
+        skip: Optional[Sequence[str]],
+        callback: Callable[[str, str, Optional[list[bytes]]], None],
+    ) -> int:
         """The same, and each client's answer calls `callback(sid, args, attachments)` on a worker thread. How many it reached."""
     def socket(self, namespace: str, sid: str) -> Optional[Socket]: ...  # while it connects, too
     def sockets(self, namespace: str, room: Optional[str] = None) -> list[Socket]: ...
@@ -140,9 +158,17 @@ class Engine:
     def namespaces(self) -> list[str]: ...
     def sessions(self) -> list[Session]: ...
     def metrics(self) -> str: ...  # OpenMetrics text
-    def listen(self, host: str, port: int, wsgi: Optional[Callable[..., Any]], *, threads: int = 100,
-               tls: Optional[tuple[bytes, bytes]] = None, multiprocess: bool = False,
-               fd: Optional[int] = None) -> Listener:
+    def listen(
+        self,
+        host: str,
+        port: int,
+        wsgi: Optional[Callable[..., Any]],
+        *,
+        threads: int = 100,
+        tls: Optional[tuple[bytes, bytes]] = None,
+        multiprocess: bool = False,
+        fd: Optional[int] = None,
+    ) -> Listener:
         """Binds (`OSError` says why not) and serves: the engine, and the WSGI application for all else. `tls`: PEM of the certificates and of the key.
         `fd`: a listening socket that is there already."""
     def test_client(self, target: str, headers: Sequence[tuple[str, str]], data: Any) -> TestClient: ...

@@ -1,0 +1,30 @@
+"""Background tasks: daemon threads whose exception is shown with the task's name."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["start"]
+
+_log = logging.getLogger("erlen")
+
+
+def start(target: Callable[..., Any], *args: Any, **kwargs: Any) -> threading.Thread:
+    """Starts `target` on a thread of its own, without any of Flask's contexts. It ends with the process.
+
+    :returns: the thread, started; it has `join()`.
+    """
+    name = getattr(target, "__qualname__", None) or type(target).__name__
+
+    def task() -> None:
+        try:
+            target(*args, **kwargs)
+        except Exception:
+            _log.exception("the background task %s failed", name)
+
+    thread = threading.Thread(target=task, name=f"task {name}", daemon=True)
+    thread.start()
+    return thread

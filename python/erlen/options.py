@@ -1,0 +1,136 @@
+"""What the keywords of `SocketIO` mean: checked, and turned into the engine's.
+
+Sources: Flask-SocketIO's `SocketIO`, python-socketio's `Server`, python-engineio's `Server`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from . import cors
+from .payload import Codec
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+__all__ = ["async_mode", "check", "codec", "engine", "logger"]
+
+ASYNC_MODES = ("eventlet", "gevent_uwsgi", "gevent", "threading")
+TRANSPORTS = ("polling", "websocket")
+
+
+def check(options: dict[str, Any]) -> None:
+    """Refuses what does not exist, and what is not built yet.
+
+    :raises ValueError: an `async_mode` or `transports` that do not exist.
+    :raises NotImplementedError: an option that is not built yet.
+    """
+    async_mode(options)
+    transports(options.get("transports"))
+    serializer = options.get("serializer", "default")
+    if serializer != "default":
+        raise NotImplementedError(f"serializer={serializer!r} is not built yet: leave it out")
+    for name in ("http_compression", "allow_eio3"):
+        if options.get(name):
+            raise NotImplementedError(f"{name} is not built yet: leave it out")
+
+
+def async_mode(options: dict[str, Any]) -> str:
+    """The mode that `SocketIO.async_mode` says. Threads serve all of them."""
+    mode = options.get("async_mode")
+    if mode is None:
+        return "threading"
+    if mode not in ASYNC_MODES:
+        raise ValueError("Invalid async_mode specified")
+    return str(mode)
+
+
+def transports(given: Union[None, str, list[str]]) -> list[str]:
+    """The transports that are switched on."""
+    if given is None:
+        return list(TRANSPORTS)
+    wanted = [given] if isinstance(given, str) else list(given)
+    valid = [name for name in TRANSPORTS if name in wanted]
+    if not valid:
+        raise ValueError("No valid transports provided")
+    return valid
+
+
+def codec(options: dict[str, Any], app: Optional[Flask]) -> Codec:
+    """The encoder that the application wants."""
+    json = options.get("json")
+    flask_json = sys.modules.get("flask.json")
+    if json is not None and json is flask_json and app is not None:
+        json = _InAppContext(json, app)
+    return Codec(json, allow_nan=bool(options.get("allow_nan", False)))
+
+
+class _InAppContext:
+    """`flask.json`, whose functions want an application context."""
+
+    def __init__(self, json: Any, app: Flask) -> None:
+        self._json = json
+        self._app = app
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        with self._app.app_context():
+            text: str = self._json.dumps(obj, **kwargs)
+            return text
+
+    def loads(self, s: str, **kwargs: Any) -> Any:
+        with self._app.app_context():
+            return self._json.loads(s, **kwargs)
+
+
+def logger(name: str, wanted: Any) -> logging.Logger:
+    """The logger of that name: True shows INFO on stderr, False errors alone; or one of the application's own."""
+    if isinstance(wanted, logging.Logger):
+        return wanted
+    found = logging.getLogger(name)
+    if found.level == logging.NOTSET:
+        found.setLevel(logging.INFO if wanted else logging.ERROR)
+        if wanted and not found.handlers and not logging.getLogger().handlers:
+            found.addHandler(logging.StreamHandler())
+    return found
+
+
+def seconds(interval: Any) -> float:
+    """`ping_interval`: a number of seconds, or a pair whose second is a grace."""
+    if isinstance(interval, (tuple, list)):
+        return float(sum(interval))
+    return float(interval)
+
+
+def cookie(given: Any) -> Optional[list[tuple[str, Any]]]:
+    """The cookie's name, and its attributes."""
+    if not given:
+        return None
+    if isinstance(given, str):
+        return [(given, True), ("path", "/"), ("SameSite", "Lax")]
+    attributes = {key: value() if callable(value) else value for key, value in given.items()}
+    name = attributes.pop("name")
+    return [(name, True), *attributes.items()]
+
+
+def engine(options: dict[str, Any], ask_handshake: bool) -> dict[str, Any]:
+    """The engine's options. `ask_handshake`: a handshake passes WSGI middleware."""
+    origins = options.get("cors_allowed_origins")
+    path = options.get("path") or options.get("resource") or "socket.io"
+    return {
+        "path": path,
+        "transports": transports(options.get("transports")),
+        "allow_upgrades": bool(options.get("allow_upgrades", True)),
+        "ping_interval": seconds(options.get("ping_interval", 25)),
+        "ping_timeout": float(options.get("ping_timeout", 20)),
+        "max_payload": int(options.get("max_http_buffer_size", 1_000_000)),
+        "cookie": cookie(options.get("cookie")),
+        "cors": cors.option(origins),
+        "cors_credentials": bool(options.get("cors_credentials", True)),
+        "ask_handshake": ask_handshake or callable(origins),
+        "always_connect": bool(options.get("always_connect", False)),
+        "ordered": options.get("async_handlers", True) is not True,
+        "shards": int(os.environ.get("ERLEN_SHARDS", "0")),
+    }

@@ -1,0 +1,501 @@
+"""The class `SocketIO`: what an application holds, registers handlers on, and emits by.
+
+Names, defaults and return values are Flask-SocketIO's; where Erlen differs, docs/migrate-from-flask-socketio.md says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
+
+import flask
+
+from . import _erlen, background, naming, options
+from .context import Connection
+from .dispatch import Current, Dispatcher, current
+from .handlers import RESERVED, Handler, Registry
+from .namespace import Namespace
+from .payload import Codec, arguments
+from .server import Server
+from .wsgi import Middleware, admit
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.testing import FlaskClient
+
+    from .test_client import SocketIOTestClient
+
+__all__ = ["SocketIO"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Reason:
+    """Why a client has left."""
+
+    SERVER_DISCONNECT = "server disconnect"
+    CLIENT_DISCONNECT = "client disconnect"
+    PING_TIMEOUT = "ping timeout"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+
+
+class SocketIO:
+    """A Socket.IO server for a Flask application.
+
+    :param app: the application; None, if :meth:`init_app` is called later.
+    :param options: see :meth:`init_app`.
+
+    >>> from flask import Flask
+    >>> from erlen import SocketIO, emit
+    >>> app = Flask(__name__)
+    >>> socketio = SocketIO(app)
+    >>> @socketio.on("say")
+    ... def say(text):
+    ...     emit("said", text, broadcast=True)
+    """
+
+    reason = Reason
+
+    def __init__(self, app: Optional[Flask] = None, **options: Any) -> None:
+        self.server: Optional[Server] = None
+        self.server_options: dict[str, Any] = {}
+        self.wsgi_server: Optional[_erlen.Listener] = None
+        self.sockio_mw: Optional[Middleware] = None
+        self.handlers: list[tuple[str, Callable[..., Any], str]] = []
+        self.namespace_handlers: list[Namespace] = []
+        self.exception_handlers: dict[str, Callable[[Exception], Any]] = {}
+        self.default_exception_handler: Optional[Callable[[Exception], Any]] = None
+        self.manage_session = True
+        self.async_mode = "threading"
+        self.registry = Registry()
+        self.codec = Codec()
+        self.logger = logging.getLogger("socketio.server")
+        self._logs_events = False
+        self._runs_in_line = False
+        self._write_only = False
+        self._app: Optional[Flask] = None
+        self._dispatcher = Dispatcher(self)
+        self._engine: Optional[_erlen.Engine] = None
+        self._engine_lock = threading.Lock()
+        if app is not None or "message_queue" in options:
+            self.init_app(app, **options)
+        else:
+            self.server_options.update(options)
+
+    def init_app(self, app: Optional[Flask], **kwargs: Any) -> None:
+        """Binds the SocketIO to an application.
+
+        :param app: the application; None makes a SocketIO that only emits, through a queue.
+        :param kwargs: options of Flask-SocketIO, python-socketio and python-engineio; those that are not known are ignored.
+            `path` (`'socket.io'`), `manage_session` (True), `json`, `allow_nan` (False), `async_handlers` (True; `'ordered'` handles
+            the events of a client one after another, and so does False), `always_connect`, `namespaces`, `logger`, `engineio_logger`,
+            `ping_interval` (25 s), `ping_timeout` (20 s), `max_http_buffer_size` (1 000 000 bytes), `allow_upgrades`, `transports`,
+            `cookie`, `cors_allowed_origins`, `cors_credentials`, `async_mode` (any that is known; threads serve all).
+        :raises ValueError: an `async_mode` or `transports` that do not exist.
+        :raises NotImplementedError: an option that is known and not built yet.
+        """
+        self.server_options.update(kwargs)
+        given = self.server_options
+        options.check(given)
+        self.manage_session = given.get("manage_session", self.manage_session)
+        self.async_mode = options.async_mode(given)
+        self.codec = options.codec(given, app)
+        self.logger = options.logger("socketio.server", given.get("logger", False))
+        options.logger("engineio.server", given.get("engineio_logger", False))
+        self._logs_events = self.logger.isEnabledFor(logging.INFO)
+        self._runs_in_line = given.get("async_handlers", True) is False
+        self._write_only = app is None or bool(given.get("message_queue") or given.get("client_manager"))
+        self._engine = None
+        self.server = Server(self)
+        for namespace in self.namespace_handlers:
+            namespace._set_server(self.server)
+        if app is None:
+            return
+        self._app = app
+        if not hasattr(app, "extensions"):
+            app.extensions = {}
+        app.extensions["socketio"] = self
+        self.sockio_mw = Middleware(app.wsgi_app, self)
+        app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
+
+    # Registering.
+
+    def on(self, message: str, namespace: Optional[str] = None) -> Callable[[F], F]:
+        """Registers a function for an event; a decorator, which gives the function back.
+
+        :param message: the event's name; `'*'` is every event that has no handler, with its name as the first argument.
+        :param namespace: `/` unless given; `'*'` is every namespace.
+        """
+
+        def register(handler: F) -> F:
+            self.on_event(message, handler, namespace)
+            return handler
+
+        return register
+
+    def on_event(self, message: str, handler: Callable[..., Any], namespace: Optional[str] = None) -> None:
+        """Registers a function for an event, in place of an earlier one."""
+        name = namespace or "/"
+        self.handlers.append((message, handler, name))
+        self.registry.add(name, message, handler)
+        self._open_namespaces()
+
+    @overload
+    def event(self, __function: F) -> F: ...
+
+    @overload
+    def event(self, namespace: Optional[str] = None) -> Callable[[F], F]: ...
+
+    def event(self, *args: Any, **kwargs: Any) -> Any:
+        """Registers a function for the event of its name; a decorator, with or without a namespace."""
+        if len(args) == 1 and not kwargs and callable(args[0]):
+            self.on_event(args[0].__name__, args[0])
+            return args[0]
+
+        def register(handler: F) -> F:
+            return self.on(handler.__name__, *args, **kwargs)(handler)
+
+        return register
+
+    def on_error(self, namespace: Optional[str] = None) -> Callable[[F], F]:
+        """Registers what is called with the exceptions of a namespace's handlers; a decorator. What it returns is the ack.
+
+        :raises ValueError: it cannot be called.
+        """
+
+        def register(exception_handler: F) -> F:
+            if not callable(exception_handler):
+                raise ValueError("exception_handler must be callable")
+            self.exception_handlers[namespace or "/"] = exception_handler
+            return exception_handler
+
+        return register
+
+    def on_error_default(self, exception_handler: F) -> F:
+        """Registers what is called with exceptions where the namespace has nothing of its own; a decorator."""
+        if not callable(exception_handler):
+            raise ValueError("exception_handler must be callable")
+        self.default_exception_handler = exception_handler
+        return exception_handler
+
+    def on_namespace(self, namespace_handler: Namespace) -> None:
+        """Registers an instance of a class namespace.
+
+        :raises ValueError: it is none.
+        """
+        if not isinstance(namespace_handler, Namespace):
+            raise ValueError("Not a namespace instance.")
+        namespace_handler._set_socketio(self)
+        if self.server is not None:
+            namespace_handler._set_server(self.server)
+        self.namespace_handlers.append(namespace_handler)
+        self.registry.add_class(namespace_handler)
+        self._open_namespaces()
+
+    # Emitting.
+
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        namespace: Optional[str] = "/",
+        to: Any = None,
+        room: Any = None,
+        include_self: bool = True,
+        skip_sid: Any = None,
+        callback: Optional[Callable[..., Any]] = None,
+        ignore_queue: bool = False,
+    ) -> None:
+        """Emits an event to everyone in a namespace, or to rooms. From any thread; it does not wait for the network.
+
+        :param event: its name.
+        :param args: at most one payload; a tuple is several arguments. It is encoded before this returns.
+        :param to: a room or a sid, or a list of them. `room` is the same.
+        :param include_self: False leaves out the client whose event is handled.
+        :param skip_sid: a sid, or a list of them, to leave out.
+        :param callback: called with each client's acknowledgement; within a handler in the context of its client.
+        :raises TypeError: what JSON cannot hold, with its place; several payloads; a room that is none.
+        :raises ValueError: a reserved name.
+        """
+        if len(args) > 1:
+            raise TypeError("emit() takes one payload: give several arguments as a tuple")
+        self._require_server()
+        if not include_self and not skip_sid:
+            skip_sid = flask.request.sid  # type: ignore[attr-defined]
+        self._emit(
+            event,
+            arguments(args[0]) if args else [],
+            namespace=namespace or "/",
+            to=to or room or None,
+            skip=skip_sid,
+            callback=self._in_context(callback) if callback is not None else None,
+        )
+
+    def send(
+        self,
+        data: Any,
+        json: bool = False,
+        namespace: Optional[str] = None,
+        to: Any = None,
+        callback: Optional[Callable[..., Any]] = None,
+        include_self: bool = True,
+        skip_sid: Any = None,
+        room: Any = None,
+        ignore_queue: bool = False,
+    ) -> None:
+        """Emits the event `message`, or `json`. As :meth:`emit`, but `include_self=False` takes the place of `skip_sid`."""
+        if not include_self:
+            skip_sid = flask.request.sid  # type: ignore[attr-defined]
+        self.emit(
+            "json" if json else "message",
+            data,
+            namespace=namespace,
+            to=to,
+            room=room,
+            skip_sid=skip_sid,
+            callback=callback,
+            ignore_queue=ignore_queue,
+        )
+
+    def call(
+        self,
+        event: str,
+        *args: Any,
+        namespace: Optional[str] = "/",
+        to: Any = None,
+        room: Any = None,
+        timeout: Optional[float] = 60,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """Emits to one client, and waits for its acknowledgement.
+
+        :param timeout: seconds.
+        :returns: None, the one argument, or a tuple of them.
+        :raises TimeoutError: (`erlen.exceptions`) no answer in time, or nobody has that id.
+        """
+        if len(args) > 1:
+            raise TypeError("call() takes one payload: give several arguments as a tuple")
+        server = self._require_server()
+        data = args[0] if args else None
+        return server.call(event, data, to=to or room, namespace=namespace, timeout=timeout)
+
+    def close_room(self, room: Any, namespace: Optional[str] = None) -> None:
+        """Takes everyone out of a room."""
+        self._require_server().close_room(room, namespace)
+
+    # Running.
+
+    def run(
+        self,
+        app: Optional[Flask] = None,
+        host: Optional[str] = None,
+        port: Optional[int] = None,
+        **kwargs: Any,
+    ) -> None:
+        """Serves the application and the clients, until it is stopped. See :func:`erlen.run.run` for the keywords."""
+        from .run import run
+
+        run(self, app or self._require_app(), host, port, **kwargs)
+
+    def stop(self) -> None:
+        """Ends :meth:`run`, from any thread. Nothing happens where nothing runs."""
+        listener = self.wsgi_server
+        if listener is not None:
+            listener.stop()
+
+    def start_background_task(
+        self, target: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> threading.Thread:
+        """Starts a function on a daemon thread, without Flask's contexts.
+
+        :returns: the thread, started.
+        """
+        return background.start(target, *args, **kwargs)
+
+    def sleep(self, seconds: float = 0) -> None:
+        """Sleeps."""
+        time.sleep(seconds)
+
+    def test_client(
+        self,
+        app: Flask,
+        namespace: Optional[str] = None,
+        query_string: Optional[str] = None,
+        headers: Any = None,
+        auth: Optional[dict[str, Any]] = None,
+        flask_test_client: Optional[FlaskClient] = None,
+    ) -> SocketIOTestClient:
+        """A client for tests, connected, in this process."""
+        from .test_client import SocketIOTestClient
+
+        return SocketIOTestClient(
+            app,
+            self,
+            namespace=namespace,
+            query_string=query_string,
+            headers=headers,
+            auth=auth,
+            flask_test_client=flask_test_client,
+        )
+
+    def metrics(self) -> str:
+        """The engine's counters, in the OpenMetrics text format."""
+        return self._start_engine().metrics()
+
+    # For the package.
+
+    def _handle_event(
+        self, handler: Callable[..., Any], message: str, namespace: str, sid: str, *args: Any
+    ) -> Any:
+        """Calls a function in the request context of a client. Class namespaces that override `trigger_event` call it."""
+        handled = current.get()
+        if handled is not None and handled.client.sid == sid:
+            client = handled.client
+        else:
+            socket = self._socket(sid, namespace)
+            if socket is None:
+                return "", 400
+            client = self._dispatcher.client(socket)
+        return self._dispatcher.invoke(self, client, Handler(handler), message, args)
+
+    def _require_server(self) -> Server:
+        if self.server is None:
+            raise AttributeError("this SocketIO has no server yet: call init_app(app) first")
+        return self.server
+
+    def _require_app(self) -> Flask:
+        if self._app is None:
+            raise RuntimeError("this SocketIO has no application: call init_app(app) first")
+        return self._app
+
+    def _connection(self, environ: dict[str, Any]) -> Connection:
+        """What is kept for a session with this environ."""
+        app = environ.setdefault("flask.app", self._require_app())
+        return Connection(app, environ, "")
+
+    def _admit(self, request: _erlen.Request) -> Connection:
+        """Decides on a handshake, and makes what is kept for its session."""
+        return self._connection(admit(self, self._require_app(), request))
+
+    def _start_engine(self) -> _erlen.Engine:
+        """The engine, started when it is first needed: not at import, for a process that forks."""
+        with self._engine_lock:
+            if self._engine is None:
+                if self._write_only:
+                    raise NotImplementedError(
+                        "message_queue and client_manager are not built yet: leave them out, one process uses all cores"
+                    )
+                ask = self.sockio_mw is not None and self._require_app().wsgi_app is not self.sockio_mw
+                self._engine = _erlen.Engine(self._dispatcher, **options.engine(self.server_options, ask))
+        self._open_namespaces()
+        return self._engine
+
+    def _open_namespaces(self) -> None:
+        """Tells the engine which namespaces may be joined, and what is to be called for them."""
+        engine = self._engine
+        if engine is None:
+            return
+        listed = self.server_options.get("namespaces") or ["/"]
+        names = self.registry.namespaces()
+        if listed == "*" or "*" in listed:
+            engine.any_namespace(True)
+        else:
+            names |= set(listed)
+        for name in names:
+            engine.namespace(
+                name, self.registry.wants(name, "connect"), self.registry.wants(name, "disconnect")
+            )
+
+    def _socket(self, sid: Any, namespace: str) -> Optional[_erlen.Socket]:
+        """The socket of a client; that of the event that is handled also while it leaves."""
+        handled = current.get()
+        if handled is not None and handled.client.sid == sid and handled.client.namespace == namespace:
+            return handled.socket
+        if self._engine is None or not isinstance(sid, str):
+            return None
+        return self._engine.socket(namespace, sid)
+
+    def _emit(
+        self,
+        event: Any,
+        args: list[Any],
+        namespace: str,
+        to: Any,
+        skip: Any,
+        callback: Optional[Callable[..., Any]],
+    ) -> int:
+        """Encodes and emits. How many were reached, where there is a callback."""
+        if self._write_only:
+            self._start_engine()
+        name = _event_name(event)
+        target = naming.names(to, "to")
+        left_out = naming.names(skip, "skip_sid")
+        text, attachments = self.codec.encode(args, name)
+        if self._logs_events:
+            self.logger.info('emitting event "%s" to %s [%s]', name, to or "all", namespace)
+        engine = self._engine
+        if engine is None:
+            return 0
+        if callback is None:
+            engine.emit(namespace, name, text, attachments, target, left_out)
+            return 0
+        if target is None:
+            raise ValueError("Cannot use callback without a room set.")
+        codec = self.codec
+
+        def answer(sid: str, args_text: str, answered: Optional[list[bytes]]) -> None:
+            callback(*codec.decode(args_text, answered))
+
+        return engine.emit_with_ack(namespace, name, text, attachments, target, left_out, answer)
+
+    def _in_context(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        """The callback in the context of the client whose event is handled, and never once that has gone."""
+        handled = current.get()
+        if handled is None:
+            return callback
+        handler = Handler(callback)
+
+        def in_context(*args: Any) -> None:
+            socket = self._socket(handled.client.sid, handled.client.namespace)
+            if socket is None:
+                return
+            token = current.set(Current(self, socket, handled.client))
+            try:
+                self._dispatcher.invoke(self, handled.client, handler, None, args)
+            finally:
+                current.reset(token)
+
+        return in_context
+
+    def _disconnect(self, sid: str, namespace: str) -> None:
+        """Disconnects a client; its handler runs here, before this returns."""
+        socket = self._socket(sid, namespace)
+        if socket is None:
+            return
+        client = self._dispatcher.client(socket)
+        try:
+            if socket.disconnect() and self.registry.wants(namespace, "disconnect"):
+                self._dispatcher._handle(self, socket, client, "disconnect", Reason.SERVER_DISCONNECT)
+        finally:
+            socket.disconnected()
+
+
+def _event_name(event: Union[str, int]) -> str:
+    """An event's name as text.
+
+    :raises TypeError: it is none.
+    :raises ValueError: it is reserved.
+    """
+    if isinstance(event, str):
+        name = str.__str__(event)
+    elif isinstance(event, int) and not isinstance(event, bool):
+        name = str(int(event))
+    else:
+        raise TypeError(f"event must be a str, not {type(event).__name__}")
+    if name in RESERVED or name == "connect_error":
+        raise ValueError(f"the event name {name!r} is reserved")
+    return name
