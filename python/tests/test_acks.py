@@ -96,29 +96,31 @@ def test_events_of_the_handler_come_before_its_ack(sio_lib, socketio, live, tran
 def test_a_callback_gets_the_arguments_of_the_answer(socketio, live, seen, answer, arguments):
     client = live.websocket()
     socketio.emit("q", "data", to=client.sid, callback=lambda *args: seen.put(args))
-    assert client.next() == '421["q","data"]'
-    client.send("431" + answer)
+    assert client.asked() == '42["q","data"]'
+    client.answer(answer)
     assert seen.next() == arguments
 
 
-def test_ids_count_from_one_for_each_client(socketio, live):
+def test_the_ids_of_a_client_count_up(engine, socketio, live):
     one, two = live.websocket(), live.websocket()
     for _ in range(2):
         socketio.emit("q", to=one.sid, callback=print)
     socketio.emit("q", to=two.sid, callback=print)
-    assert [one.next(), one.next(), two.next()] == ['421["q"]', '422["q"]', '421["q"]']
+    # Both servers do as their own kind: python-socketio begins with 1, Node and Erlen with 0.
+    first, second = engine.either(upstream=(1, 2), erlen=(0, 1))
+    assert [one.next(), one.next(), two.next()] == [f'42{first}["q"]', f'42{second}["q"]', f'42{first}["q"]']
 
 
 def test_a_callback_runs_once(socketio, live, seen):
     client = live.websocket()
     socketio.emit("q", to=client.sid, callback=lambda value: seen.put(value))
-    client.next()
-    client.send('431["first"]')
+    client.asked()
+    client.answer('["first"]')
     assert seen.next() == "first"
-    client.send('431["second"]')
+    client.answer('["second"]')
     socketio.emit("q", to=client.sid, callback=lambda value: seen.put(value))
-    assert client.next() == '422["q"]'
-    client.send('432["third"]')
+    client.asked()
+    client.answer('["third"]')
     assert seen.next() == "third"
 
 
@@ -132,8 +134,8 @@ def test_an_ack_that_nobody_waits_for_is_ignored(socketio, live):
 def test_bytes_in_the_answer_of_a_client(socketio, live, seen, transport):
     client = live.client(transport)
     socketio.emit("q", to=client.sid, callback=lambda *args: seen.put(args))
-    client.next()
-    client.send('461-1[{"_placeholder":true,"num":0}]')
+    client.asked()
+    client.answer('[{"_placeholder":true,"num":0}]', kind="461-")
     client.send(b"\x01\x02")
     assert seen.next() == (b"\x01\x02",)
 
@@ -146,8 +148,8 @@ def test_a_callback_of_the_function_runs_in_the_context_of_the_emitter(sio_lib, 
     socketio.on("ask me")(lambda: sio_lib.emit("q", callback=answered))
     client = live.websocket()
     client.emit("ask me")
-    assert client.next() == '421["q"]'
-    client.send('431["yes"]')
+    assert client.asked() == '42["q"]'
+    client.answer('["yes"]')
     assert seen.next() == ("yes", client.sid, "/", None, "contract")
 
 
@@ -159,8 +161,8 @@ def test_a_callback_may_emit_and_disconnect(sio_lib, socketio, live):
     socketio.on("ask me")(lambda: sio_lib.emit("q", callback=answered))
     client = live.websocket()
     client.emit("ask me")
-    client.next()
-    client.send('431["yes"]')
+    client.asked()
+    client.answer('["yes"]')
     assert [client.next(), client.next()] == ['42["got","yes"]', "41"]
 
 
@@ -175,8 +177,8 @@ def test_a_callback_with_its_context_copied_may_disconnect(sio_lib, socketio, li
 
     client = live.websocket()
     client.emit("bye")
-    assert client.next() == '421["q"]'
-    client.send("431[]")
+    assert client.asked() == '42["q"]'
+    client.answer("[]")
     assert client.next() == "41"
 
 
@@ -184,8 +186,8 @@ def test_a_callback_for_another_client_runs_as_the_emitter(sio_lib, socketio, li
     one, two = live.websocket(), live.websocket()
     socketio.on("ask")(lambda: sio_lib.emit("q", to=two.sid, callback=lambda: seen.put(flask.request.sid)))
     one.emit("ask")
-    assert two.next() == '421["q"]'
-    two.send("431[]")
+    assert two.asked() == '42["q"]'
+    two.answer("[]")
     assert seen.next() == one.sid
 
 
@@ -194,14 +196,14 @@ def test_a_callback_does_not_run_when_the_emitter_has_gone(sio_lib, socketio, li
     socketio.on("ask")(lambda: sio_lib.emit("q", to=two.sid, callback=lambda: seen.put("ran")))
     socketio.on("disconnect")(lambda reason: seen.put("gone"))
     one.emit("ask")
-    assert two.next() == '421["q"]'
+    assert two.asked() == '42["q"]'
     one.drop()
     assert seen.next() == "gone"
     eventually(lambda: not socketio.server.manager.is_connected(one.sid, "/"))
-    two.send("431[]")
+    two.answer("[]")
     socketio.emit("r", to=two.sid, callback=lambda: seen.put("second"))
-    assert two.next() == '422["r"]'
-    two.send("432[]")
+    assert two.asked() == '42["r"]'
+    two.answer("[]")
     assert seen.next() == "second"
 
 
@@ -209,14 +211,16 @@ def test_callbacks_are_dropped_when_the_client_leaves(socketio, live, seen):
     socketio.on("disconnect")(lambda reason: seen.put("gone"))
     client = live.websocket()
     socketio.emit("q", to=client.sid, callback=lambda: seen.put("ran"))
-    client.next()
+    client.asked()
+    old = client.question
     client.send("41")
     assert seen.next() == "gone"
     client.join()
-    client.send("431[]")
+    client.question = old
+    client.answer("[]")
     socketio.emit("r", to=client.sid, callback=lambda: seen.put("second"))
-    packet = client.next()
-    client.send(f"43{packet[2]}[]")
+    client.asked()
+    client.answer("[]")
     assert seen.next() == "second"
 
 
@@ -230,8 +234,8 @@ def test_a_callback_from_a_page_runs_for_each_client_without_a_context(socketio,
     one, two = live.websocket("/n"), live.websocket("/n")
     assert requests.get(live.url + "/ask", timeout=10).text == "asked"
     for client, answer in ((one, "[1]"), (two, "[]")):
-        assert client.next() == '42/n,1["q"]'
-        client.send("43/n,1" + answer)
+        assert client.asked() == '42/n,["q"]'
+        client.answer(answer)
     answers = [seen.next(), seen.next()]
     assert sorted(answers) == [((), False), ((1,), False)]
 
@@ -240,8 +244,8 @@ def test_a_callback_of_a_wrong_arity_is_an_error_that_is_told(socketio, live, ou
     client = live.websocket()
     socketio.on("e")(lambda: "alive")
     socketio.emit("q", to=client.sid, callback=lambda one, two: None)
-    client.next()
-    client.send('431["only one"]')
+    client.asked()
+    client.answer('["only one"]')
     output.until("TypeError", "two")
 
 
@@ -252,8 +256,8 @@ def test_a_callback_runs_for_every_client_of_a_room(sio_lib, socketio, live, see
         client.ask("join", "r")
     socketio.emit("q", to="r", callback=lambda value: seen.put(value))
     for number, client in enumerate(clients):
-        assert client.next() == '421["q"]'
-        client.send(f"431[{number}]")
+        assert client.asked() == '42["q"]'
+        client.answer(f"[{number}]")
     assert sorted(seen.next() for _ in clients) == [0, 1, 2]
 
 
@@ -261,8 +265,8 @@ def test_send_takes_a_callback(sio_lib, socketio, live, seen):
     socketio.on("e")(lambda: sio_lib.send("text", callback=lambda value: seen.put(value)))
     client = live.websocket()
     client.emit("e")
-    assert client.next() == '421["message","text"]'
-    client.send('431["got it"]')
+    assert client.asked() == '42["message","text"]'
+    client.answer('["got it"]')
     assert seen.next() == "got it"
 
 
@@ -270,8 +274,8 @@ def test_send_takes_a_callback(sio_lib, socketio, live, seen):
 def test_call_waits_for_the_answer(socketio, live, seen, answer, value):
     client = live.websocket()
     task = socketio.start_background_task(lambda: seen.put(socketio.call("q", "data", to=client.sid)))
-    assert client.next() == '421["q","data"]'
-    client.send("431" + answer)
+    assert client.asked() == '42["q","data"]'
+    client.answer(answer)
     assert seen.next() == value
     task.join()
 
@@ -280,8 +284,8 @@ def test_call_in_a_handler_asks_the_sender(sio_lib, socketio, live):
     socketio.on("e")(lambda: sio_lib.call("q", 1, timeout=10))
     client = live.websocket()
     client.emit("e", ack=3)
-    assert client.next() == '421["q",1]'
-    client.send('431["answer"]')
+    assert client.asked() == '42["q",1]'
+    client.answer('["answer"]')
     assert client.next() == '433["answer"]'
 
 
@@ -289,8 +293,8 @@ def test_call_in_a_namespace(sio_lib, socketio, live):
     socketio.on("e", namespace="/n")(lambda: sio_lib.call("q", timeout=10))
     client = live.websocket("/n")
     client.emit("e", namespace="/n", ack=3)
-    assert client.next() == '42/n,1["q"]'
-    client.send('43/n,1["answer"]')
+    assert client.asked() == '42/n,["q"]'
+    client.answer('["answer"]')
     assert client.next() == '43/n,3["answer"]'
 
 
@@ -303,7 +307,7 @@ def test_call_times_out(engine, socketio, live):
     client = live.websocket()
     with pytest.raises(engine.exceptions.TimeoutError):
         socketio.call("q", to=client.sid, timeout=0.05)
-    assert client.next() == '421["q"]'
+    assert client.asked() == '42["q"]'
 
 
 @pytest.mark.only("erlen")

@@ -167,8 +167,8 @@ def test_the_emit_of_the_class_takes_a_callback(sio_lib, make, seen):
     _, live = make(Chat)
     client = live.websocket("/n")
     client.emit("e", namespace="/n")
-    assert client.next() == '42/n,1["q"]'
-    client.send('43/n,1["yes"]')
+    assert client.asked() == '42/n,["q"]'
+    client.answer('["yes"]')
     assert seen.next() == ("yes", client.sids["/n"])
 
 
@@ -214,8 +214,8 @@ def test_the_call_of_the_class(sio_lib, make):
     _, live = make(Chat)
     client = live.websocket("/n")
     client.emit("e", namespace="/n", ack=4)
-    assert client.next() == '42/n,1["q",{"a":1}]'
-    client.send('43/n,1["answer"]')
+    assert client.asked() == '42/n,["q",{"a":1}]'
+    client.answer('["answer"]')
     assert client.next() == '43/n,4["answer"]'
 
 

@@ -230,7 +230,7 @@ def test_a_binary_event_in_a_namespace_with_an_ack(socketio, live):
     socketio.on("x", namespace="/n")(lambda: None)
     client = live.websocket("/n")
     socketio.emit("e", b"x", namespace="/n", to=client.sids["/n"], callback=print)
-    assert client.next() == '451-/n,1["e",{"_placeholder":true,"num":0}]'
+    assert client.asked() == '451-/n,["e",{"_placeholder":true,"num":0}]'
     assert client.next() == b"x"
 
 
@@ -308,8 +308,8 @@ def test_a_codec_of_the_app_is_used_for_the_data_of_a_refusal(sio_lib, app, code
 def test_a_codec_of_the_app_is_used_for_call_and_its_answer(app, coded, serve, seen):
     client = serve(app, coded).websocket()
     coded.start_background_task(lambda: seen.put(coded.call("q", DATA, to=client.sid, timeout=10)))
-    assert client.next() == f'421["q",{TEXT}]'
-    client.send("431[1.50]")
+    assert client.asked() == f'42["q",{TEXT}]'
+    client.answer("[1.50]")
     answer = seen.next()
     assert (type(answer), str(answer)) == (decimal.Decimal, "1.50")
 

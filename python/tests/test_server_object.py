@@ -93,8 +93,8 @@ def test_emit_and_send_of_the_server(live, server):
 def test_call_of_the_server(socketio, live, server, seen):
     client = live.websocket()
     socketio.start_background_task(lambda: seen.put(server.call("q", 1, to=client.sid, timeout=10)))
-    assert client.next() == '421["q",1]'
-    client.send('431["answer"]')
+    assert client.asked() == '42["q",1]'
+    client.answer('["answer"]')
     assert seen.next() == "answer"
 
 

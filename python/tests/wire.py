@@ -9,6 +9,7 @@ import base64
 import collections
 import contextlib
 import json
+import re
 import time
 
 import requests
@@ -16,6 +17,7 @@ import websocket
 
 DEADLINE = 10
 SEPARATOR = "\x1e"
+QUESTION = re.compile(r"(42|45\d+-)(/[^,]*,)?(\d+)(\[.*)", re.DOTALL)
 
 
 class Closed(Exception):
@@ -34,6 +36,7 @@ class Client:
         self.sids = {}
         self.early = []
         self.handshake = None
+        self.question = None
 
     def next(self, timeout=DEADLINE):
         """The next message packet: its text without the leading `4`'s meaning touched, or bytes."""
@@ -89,6 +92,19 @@ class Client:
         answer = self.next()
         assert isinstance(answer, str) and answer.startswith(prefix), answer
         return answer[len(prefix):]
+
+    def asked(self):
+        """The next event, which must want an ack: its text without the id, which `answer` uses."""
+        packet = self.next()
+        match = QUESTION.fullmatch(packet)
+        assert match, packet
+        kind, namespace, number, rest = match.groups()
+        self.question = (namespace or "") + number
+        return kind + (namespace or "") + rest
+
+    def answer(self, arguments, kind="43"):
+        """Send the ack of the event that was asked last."""
+        self.send(kind + self.question + arguments)
 
     def received(self):
         """The next event as the list of its name and arguments."""
