@@ -1,14 +1,14 @@
 """The request context that an event handler sees: that of the handshake, made cheap.
 
-What does not change during a connection is made once: the URL adapter, the match of the route, which is always a miss, and the
-managed session. What an application can observe is made anew for each event: `g`, the request object, and the teardown
+What does not change during a connection is made once: the URL adapter, the match of the route (a miss, unless the application has
+a route for every path), and the managed session. What an application can observe is made anew for each event: `g`, the request object, and the teardown
 functions and signals, in Flask's order.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from flask.ctx import RequestContext
 
@@ -34,11 +34,9 @@ class Connection:
         "app",
         "environ",
         "lock",
-        "prepared",
-        "routing_exception",
+        "route",
         "sessions",
         "sid",
-        "url_adapter",
     )
 
     def __init__(self, app: Flask, environ: dict[str, Any], sid: str) -> None:
@@ -46,9 +44,8 @@ class Connection:
         self.environ = environ
         self.sid = sid
         self.lock = threading.Lock()
-        self.prepared = False
-        self.url_adapter: Any = None
-        self.routing_exception: Any = None
+        self.route: Optional[Route] = None
+        """What the first event found."""
         self.sessions: dict[str, dict[str, Any]] = {}
         """What `Server.get_session` gives, by namespace."""
 
@@ -57,23 +54,16 @@ class Connection:
 
         :param managed: whether its session is the connection's own.
         """
-        if not self.prepared:
-            self._prepare()
         return EventContext(self, managed)
 
-    def _prepare(self) -> None:
-        """Pushes one ordinary context, and keeps what later ones have in common."""
-        with self.lock:
-            if self.prepared:
-                return
-            request = self.app.request_class(self.environ)
-            context = RequestContext(self.app, self.environ, request)
-            if context.url_adapter is not None:
-                with self.app.app_context():
-                    context.match_request()
-            self.url_adapter = context.url_adapter
-            self.routing_exception = request.routing_exception
-            self.prepared = True
+
+class Route(NamedTuple):
+    """Where the path of the handshake leads: nowhere, in most applications."""
+
+    url_adapter: Any
+    url_rule: Any
+    view_args: Optional[dict[str, Any]]
+    routing_exception: Any
 
 
 class EventContext(RequestContext):
@@ -99,15 +89,30 @@ class EventContext(RequestContext):
         if self._managed and "saved_session" in connection.environ:
             setattr(self, _SESSION, connection.environ["saved_session"])
         super().push()
-        self.url_adapter = connection.url_adapter
-        if connection.routing_exception is not None:
-            self.request.routing_exception = connection.routing_exception
+        self._route()
         if self._managed:
             saved = connection.environ.get("saved_session")
             if saved is None:
                 with connection.lock:
                     saved = connection.environ.setdefault("saved_session", ManagedSession(self.session))
                 setattr(self, _SESSION, saved)
+
+    def _route(self) -> None:
+        """Gives the request its route: matched by the first event, within the context as Flask does, and kept for the others."""
+        request = self.request
+        route = self._connection.route
+        if route is None:
+            self.url_adapter = self.app.create_url_adapter(request)
+            if self.url_adapter is not None:
+                self.match_request()
+            self._connection.route = Route(
+                self.url_adapter, request.url_rule, request.view_args, request.routing_exception
+            )
+            return
+        self.url_adapter = route.url_adapter
+        request.url_rule = route.url_rule
+        request.view_args = None if route.view_args is None else dict(route.view_args)
+        request.routing_exception = route.routing_exception
 
     def copy(self) -> RequestContext:
         """An ordinary context of the same request and session, for another thread."""

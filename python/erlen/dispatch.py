@@ -10,7 +10,7 @@ import builtins
 import threading
 import weakref
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from . import _erlen, exceptions
@@ -139,19 +139,22 @@ class Dispatcher:
     def _handle(
         self, socketio: SocketIO, socket: _erlen.Socket, client: Client, event: str, *args: Any
     ) -> Any:
-        """Finds the handler, a function before a class, and calls it."""
-        token = current.set(Current(socketio, socket, client))
-        try:
-            match = socketio.registry.find(client.namespace, event)
-            if match is not None:
-                seen = (event, *args) if match.with_name else args
-                return self.invoke(socketio, client, match.handler, match.message, seen)
-            instance = socketio.registry.find_class(client.namespace)
-            if instance is not None:
-                return _trigger(instance, client.namespace, event, client.sid, *args)
-            return None
-        finally:
-            current.reset(token)
+        """Finds the handler, and calls it in a copy of the context: what it leaves in context variables is gone behind it."""
+        handled = Current(socketio, socket, client)
+        return copy_context().run(self._handle_here, handled, event, *args)
+
+    def _handle_here(self, handled: Current, event: str, *args: Any) -> Any:
+        """A function before a class."""
+        current.set(handled)
+        socketio, _, client = handled
+        match = socketio.registry.find(client.namespace, event)
+        if match is not None:
+            seen = (event, *args) if match.with_name else args
+            return self.invoke(socketio, client, match.handler, match.message, seen)
+        instance = socketio.registry.find_class(client.namespace)
+        if instance is not None:
+            return _trigger(instance, client.namespace, event, client.sid, *args)
+        return None
 
     # In which context, and what becomes of its exception.
 

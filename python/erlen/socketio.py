@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import flask
@@ -448,7 +449,7 @@ class SocketIO:
         codec = self.codec
 
         def answer(sid: str, args_text: str, answered: Optional[list[bytes]]) -> None:
-            callback(*codec.decode(args_text, answered))
+            copy_context().run(callback, *codec.decode(args_text, answered))
 
         return engine.emit_with_ack(namespace, name, text, attachments, target, left_out, answer)
 
@@ -463,11 +464,8 @@ class SocketIO:
             socket = self._socket(handled.client.sid, handled.client.namespace)
             if socket is None:
                 return
-            token = current.set(Current(self, socket, handled.client))
-            try:
-                self._dispatcher.invoke(self, handled.client, handler, None, args)
-            finally:
-                current.reset(token)
+            current.set(Current(self, socket, handled.client))
+            self._dispatcher.invoke(self, handled.client, handler, None, args)
 
         return in_context
 
