@@ -85,7 +85,7 @@ class Manager:
     def __init__(self, socketio: SocketIO) -> None:
         self._socketio = socketio
         self.rooms = Rooms(socketio)
-        self.write_only: bool = socketio._write_only
+        self.write_only: bool = socketio._app is None
 
     def get_namespaces(self) -> Iterator[str]:
         """The namespaces in which somebody is."""

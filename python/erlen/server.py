@@ -60,6 +60,7 @@ class Server:
         self.manager = Manager(socketio)
         self.eio = EngineView(socketio)
         self.environ = Environs(socketio)
+        self.reason = socketio.reason
         self.async_handlers: bool = socketio.server_options.get("async_handlers", True) is True
         self.namespaces: Any = socketio.server_options.get("namespaces") or ["/"]
 
@@ -185,26 +186,32 @@ class Server:
     # Rooms and clients.
 
     def _socket(self, sid: str, namespace: Optional[str]) -> _erlen.Socket:
-        socket = self._socketio._socket(sid, namespace or "/")
-        if socket is None:
-            raise ValueError("sid is not connected to requested namespace")
-        return socket
+        name = namespace or "/"
+        socket = self._socketio._socket(sid, name)
+        if socket is not None:
+            return socket
+        if name in self.manager.rooms:
+            raise KeyError(sid)
+        raise ValueError("sid is not connected to requested namespace")
 
     def enter_room(self, sid: str, room: Room, namespace: Optional[str] = None) -> None:
         """Puts a client into a room.
 
-        :raises ValueError: the client is not in the namespace, or the room is another client's own.
+        :raises KeyError: the client is not in the namespace.
+        :raises ValueError: nobody is in the namespace, or the room is another client's own.
         """
         socket = self._socket(sid, namespace)
         name = naming.text_of(room)
         if name != sid and self._socketio._socket(name, namespace or "/") is not None:
             raise ValueError("cannot enter a sid room")
+        self.logger.info("%s is entering room %s [%s]", sid, room, namespace or "/")
         socket.join(name)
 
     def leave_room(self, sid: str, room: Room, namespace: Optional[str] = None) -> None:
         """Takes a client out of a room; nothing happens if it is not there."""
         socket = self._socketio._socket(sid, namespace or "/")
         if socket is not None:
+            self.logger.info("%s is leaving room %s [%s]", sid, room, namespace or "/")
             socket.leave(naming.text_of(room))
 
     def close_room(self, room: Room, namespace: Optional[str] = None, ignore_queue: bool = False) -> None:
@@ -215,6 +222,7 @@ class Server:
         name = naming.text_of(room)
         if self._socketio._socket(name, namespace or "/") is not None:
             raise ValueError("cannot close a sid room")
+        self.logger.info("room %s is closing [%s]", room, namespace or "/")
         engine = self._socketio._engine
         if engine is not None:
             for socket in engine.sockets(namespace or "/", name):

@@ -77,7 +77,7 @@ class SocketIO:
         self.logger = logging.getLogger("socketio.server")
         self._logs_events = False
         self._runs_in_line = False
-        self._write_only = False
+        self._has_queue = False
         self._app: Optional[Flask] = None
         self._dispatcher = Dispatcher(self)
         self._engine: Optional[_erlen.Engine] = None
@@ -109,14 +109,14 @@ class SocketIO:
         options.logger("engineio.server", given.get("engineio_logger", False))
         self._logs_events = self.logger.isEnabledFor(logging.INFO)
         self._runs_in_line = given.get("async_handlers", True) is False
-        self._write_only = app is None or bool(given.get("message_queue") or given.get("client_manager"))
+        self._has_queue = bool(given.get("message_queue") or given.get("client_manager"))
         self._engine = None
+        self._app = app
         self.server = Server(self)
         for namespace in self.namespace_handlers:
             namespace._set_server(self.server)
         if app is None:
             return
-        self._app = app
         if not hasattr(app, "extensions"):
             app.extensions = {}
         app.extensions["socketio"] = self
@@ -386,7 +386,7 @@ class SocketIO:
         """The engine, started when it is first needed: not at import, for a process that forks."""
         with self._engine_lock:
             if self._engine is None:
-                if self._write_only:
+                if self._has_queue:
                     raise NotImplementedError(
                         "message_queue and client_manager are not built yet: leave them out, one process uses all cores"
                     )
@@ -430,7 +430,7 @@ class SocketIO:
         callback: Optional[Callable[..., Any]],
     ) -> int:
         """Encodes and emits. How many were reached, where there is a callback."""
-        if self._write_only:
+        if self._has_queue:
             self._start_engine()
         name = _event_name(event)
         target = naming.names(to, "to")
@@ -445,7 +445,7 @@ class SocketIO:
             engine.emit(namespace, name, text, attachments, target, left_out)
             return 0
         if target is None:
-            raise ValueError("Cannot use callback without a room set.")
+            target = [socket.sid for socket in engine.sockets(namespace)]
         codec = self.codec
 
         def answer(sid: str, args_text: str, answered: Optional[list[bytes]]) -> None:
@@ -470,9 +470,9 @@ class SocketIO:
         return in_context
 
     def _disconnect(self, sid: str, namespace: str) -> None:
-        """Disconnects a client; its handler runs here, before this returns."""
+        """Disconnects a client; its handler runs here, before this returns. One that is still connecting stays, as upstream."""
         socket = self._socket(sid, namespace)
-        if socket is None:
+        if socket is None or not socket.connected:
             return
         client = self._dispatcher.client(socket)
         try:

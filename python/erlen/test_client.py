@@ -44,7 +44,7 @@ class SocketIOTestClient:
         auth: Optional[dict[str, Any]] = None,
         flask_test_client: Optional[FlaskClient] = None,
     ) -> None:
-        if socketio._write_only:
+        if socketio._has_queue:
             raise RuntimeError(
                 "Test client cannot be used with a message queue. Disable the queue on your test configuration."
             )
@@ -153,8 +153,7 @@ class SocketIOTestClient:
         :raises RuntimeError: the client is not in the namespace.
         """
         name = namespace or "/"
-        self._receive()
-        if name not in self.connected:
+        if not self.is_connected(name):
             raise RuntimeError("not connected")
         with self._lock:
             received = [event for event in self.queue if event["namespace"] == name]

@@ -101,14 +101,19 @@ def test_a_callback_gets_the_arguments_of_the_answer(socketio, live, seen, answe
     assert seen.next() == arguments
 
 
-def test_the_ids_of_a_client_count_up(engine, socketio, live):
-    one, two = live.websocket(), live.websocket()
-    for _ in range(2):
-        socketio.emit("q", to=one.sid, callback=print)
-    socketio.emit("q", to=two.sid, callback=print)
-    # Both servers do as their own kind: python-socketio begins with 1, Node and Erlen with 0.
-    first, second = engine.either(upstream=(1, 2), erlen=(0, 1))
-    assert [one.next(), one.next(), two.next()] == [f'42{first}["q"]', f'42{second}["q"]', f'42{first}["q"]']
+def test_each_question_to_a_client_has_an_id_of_its_own(socketio, live, seen):
+    client = live.websocket()
+    questions = []
+    for number in range(3):
+        socketio.emit("q", to=client.sid, callback=lambda value, number=number: seen.put((number, value)))
+        assert client.asked() == '42["q"]'
+        questions.append(client.question)
+    assert len(set(questions)) == 3
+    for question in reversed(questions):
+        client.question = question
+        client.answer(f"[{question}]")
+    got = [seen.next() for _ in questions]
+    assert got == [(number, int(questions[number])) for number in (2, 1, 0)]
 
 
 def test_a_callback_runs_once(socketio, live, seen):

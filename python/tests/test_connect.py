@@ -212,11 +212,15 @@ def test_an_unknown_namespace_is_refused_by_a_bare_string(app, socketio, serve, 
     assert client.next() == '42["still alive"]'
 
 
-def test_a_second_connect_is_refused_and_the_first_stays(app, socketio, serve, seen):
+def test_a_second_connect_changes_nothing_for_the_first(engine, app, socketio, serve, seen):
     socketio.on("connect")(lambda: seen.put("connect"))
     socketio.on("disconnect")(lambda reason: seen.put(reason))
-    client = serve(app, socketio).websocket()
-    assert client.connect() == '44"Unable to connect"'
+    live = serve(app, socketio)
+    client = live.websocket()
+    client.send("40")
+    socketio.on("known")(lambda: "answer")
+    client.emit("known", ack=1)
+    assert client.until('431["answer"]') == engine.either(upstream=['44"Unable to connect"'], erlen=[])
     socketio.emit("e", to=client.sid)
     assert client.next() == '42["e"]'
     assert seen.all() == ["connect"]
@@ -361,9 +365,9 @@ def test_an_event_before_the_connect_packet_reaches_no_handler(app, socketio, se
     assert seen.all() == []
 
 
-def test_a_query_behind_the_namespace_is_no_part_of_it(app, socketio, serve, seen):
-    socketio.on("connect", namespace="/n")(lambda: seen.put(flask.request.namespace))
+def test_a_query_behind_the_namespace(engine, app, socketio, serve):
+    # Clients of the protocol before version 5 sent one. The reference cuts it off, Node and Erlen know no such namespace.
+    socketio.on("connect", namespace="/n")(lambda: None)
     client = serve(app, socketio).websocket(namespace=None)
     client.send("40/n?token=x,")
-    assert seen.next() == "/n"
-    assert client.next().startswith("40/n,")
+    assert client.next().startswith(engine.either(upstream='40/n,{"sid"', erlen="44/n?token=x,"))

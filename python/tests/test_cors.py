@@ -40,10 +40,11 @@ def test_without_an_origin_everybody_may_connect(start):
         assert ask(start(**options)).status_code == 200
 
 
-def test_by_default_the_own_origin_is_the_only_one(start, refused):
+def test_by_default_the_own_origin_is_the_only_one(engine, start, refused):
     live = start()
     answer = ask(live, live.url)
-    assert (answer.status_code, answer.headers[ORIGIN]) == (200, live.url)
+    # A page of the same origin needs no header.
+    assert (answer.status_code, answer.headers.get(ORIGIN)) == (200, engine.either(upstream=live.url, erlen=None))
     for origin in ("http://other.example", "null", f"https://127.0.0.1:{live.port}", "http://127.0.0.1",
                    f"http://127.0.0.1:{live.port + 1}", live.url + "/", f"http://localhost:{live.port}"):
         answer = ask(live, origin)
@@ -115,8 +116,8 @@ def test_a_preflight_is_answered(start):
                  Access_Control_Request_Headers="X-Mine")
     assert answer.status_code in (200, 204)
     assert answer.headers[ORIGIN] == "http://other.example"
-    assert {method.strip() for method in answer.headers["Access-Control-Allow-Methods"].split(",")} == {
-        "OPTIONS", "GET", "POST"}
+    allowed = {method.strip() for method in answer.headers["Access-Control-Allow-Methods"].split(",")}
+    assert allowed >= {"GET", "POST"}
     assert answer.headers["Access-Control-Allow-Headers"] == "X-Mine"
 
 

@@ -21,7 +21,7 @@ METHODS = {
              "skip_sid": None},
     "call": {"event": ..., "namespace": "/", "to": None, "timeout": 60, "ignore_queue": False},
     "close_room": {"room": ..., "namespace": None},
-    "run": {"app": ..., "host": None, "port": None},
+    "run": {"host": None, "port": None},
     "sleep": {"seconds": 0},
     "test_client": {"app": ..., "namespace": None, "query_string": None, "headers": None, "auth": None,
                     "flask_test_client": None},
