@@ -472,7 +472,7 @@ class SocketIO:
     def _disconnect(self, sid: str, namespace: str) -> None:
         """Disconnects a client; its handler runs here, before this returns. One that is still connecting stays, as upstream."""
         socket = self._socket(sid, namespace)
-        if socket is None or not socket.connected:
+        if socket is None or self._is_connecting(socket):
             return
         client = self._dispatcher.client(socket)
         try:
@@ -480,6 +480,15 @@ class SocketIO:
                 self._dispatcher._handle(self, socket, client, "disconnect", Reason.SERVER_DISCONNECT)
         finally:
             socket.disconnected()
+
+
+    def _is_connecting(self, socket: _erlen.Socket) -> bool:
+        """Whether it is the connect handler of this client that runs here, before it has been let in."""
+        handled = current.get()
+        if handled is None or handled.socket is not socket or self.server_options.get("always_connect"):
+            return False
+        event = getattr(flask.request, "event", None) if flask.has_request_context() else None
+        return event is not None and event["message"] == "connect"
 
 
 def _event_name(event: Union[str, int]) -> str:
