@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .exceptions import ConnectionRefusedError
 from .functions import call, close_room, disconnect, emit, join_room, leave_room, rooms, send
+from .install import install_as_flask_socketio
 from .namespace import Namespace
 from .socketio import SocketIO
 from .test_client import SocketIOTestClient
@@ -22,6 +23,7 @@ __all__ = [
     "close_room",
     "disconnect",
     "emit",
+    "install_as_flask_socketio",
     "join_room",
     "leave_room",
     "rooms",

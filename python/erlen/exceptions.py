@@ -1,12 +1,17 @@
 """What Erlen raises. The names are python-socketio's (`socketio.exceptions`).
 
-Where python-socketio is installed and was imported, `erlen.install` makes these classes pass for its own.
+Where python-socketio is installed, each of these is one of its classes too, so that an application may catch either.
 """
 
 from __future__ import annotations
 
 import builtins
 from typing import Any, Optional
+
+try:
+    from socketio import exceptions as _upstream
+except ImportError:
+    _upstream = None
 
 __all__ = [
     "BadNamespaceError",
@@ -18,15 +23,21 @@ __all__ = [
 ]
 
 
-class SocketIOError(Exception):
+def _also(name: str) -> tuple[type[Exception], ...]:
+    """python-socketio's class of that name, if it is installed."""
+    found = getattr(_upstream, name, None)
+    return () if found is None else (found,)
+
+
+class SocketIOError(*(_also("SocketIOError") or (Exception,))):  # type: ignore[misc]
     """The base of all of them."""
 
 
-class ConnectionError(SocketIOError):  # noqa: A001 - the name is the API's
+class ConnectionError(SocketIOError, *_also("ConnectionError")):  # type: ignore[misc]
     """A connection could not be made, or is not there."""
 
 
-class ConnectionRefusedError(ConnectionError):  # noqa: A001
+class ConnectionRefusedError(ConnectionError, *_also("ConnectionRefusedError")):  # type: ignore[misc]
     """Raised by a connect handler to refuse a client.
 
     The first argument is the message that the client gets; further ones are its `data`, one as itself, several as a list.
@@ -42,15 +53,15 @@ class ConnectionRefusedError(ConnectionError):  # noqa: A001
             self.error_args["data"] = list(args[1:])
 
 
-class TimeoutError(SocketIOError):  # noqa: A001
+class TimeoutError(SocketIOError, *_also("TimeoutError")):  # type: ignore[misc]
     """An acknowledgement did not come in time."""
 
 
-class BadNamespaceError(SocketIOError):
+class BadNamespaceError(SocketIOError, *_also("BadNamespaceError")):  # type: ignore[misc]
     """A namespace that the client is not connected to."""
 
 
-class DisconnectedError(SocketIOError):
+class DisconnectedError(SocketIOError, *_also("DisconnectedError")):  # type: ignore[misc]
     """The client has gone."""
 
 

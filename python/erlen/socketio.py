@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import flask
 
-from . import _erlen, background, naming, options
+from . import _erlen, background, flask_run, naming, options
 from .context import Connection
 from .dispatch import Current, Dispatcher, current
 from .handlers import RESERVED, Handler, Registry
@@ -120,6 +120,7 @@ class SocketIO:
         if not hasattr(app, "extensions"):
             app.extensions = {}
         app.extensions["socketio"] = self
+        flask_run.take_over()
         self.sockio_mw = Middleware(app.wsgi_app, self)
         app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
 

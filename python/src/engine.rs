@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use erlen::{Namespace, Server, Socket, SocketId};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use tokio::runtime::Runtime;
@@ -242,7 +242,12 @@ impl Engine {
         }
         let (sender, stop) = stop_signal();
         let bind = listen.stop_when(stop).bind();
-        let bound = py.detach(|| self.runtime.block_on(bind))?;
+        let bound =
+            py.detach(|| self.runtime.block_on(bind)).map_err(|error| match error.raw_os_error() {
+                // With its number it becomes the subclass that Python has for it.
+                Some(number) => PyOSError::new_err((number, error.to_string())),
+                None => PyErr::from(error),
+            })?;
         let address = bound.local_addr();
         let bound = match wsgi {
             None => bound,

@@ -1,0 +1,87 @@
+"""The command `erlen`: `erlen run package:app`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Optional
+
+import click
+
+from . import __version__, loading
+from .install import install_as_flask_socketio
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"auto_envvar_prefix": "ERLEN", "help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="erlen %(version)s")
+def main() -> None:
+    """Serves Flask applications with Socket.IO."""
+
+
+@main.command()
+@click.argument("app", envvar=["ERLEN_APP", "FLASK_APP"], default="app")
+@click.option(
+    "--host",
+    "-h",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on; 0.0.0.0 is all of them.",
+)
+@click.option("--port", "-p", default=5000, show_default=True, help="The port; 0 is any that is free.")
+@click.option(
+    "--reload/--no-reload", default=None, help="Start anew when a file changes. Default: as --debug."
+)
+@click.option("--debug/--no-debug", default=None, help="Flask's debug mode.")
+@click.option("--threads", default=100, show_default=True, help="The most that handle pages at one time.")
+@click.option("--certfile", help="TLS: a PEM file with the certificate and its chain.")
+@click.option("--keyfile", help="TLS: a PEM file with the key.")
+@click.option("--app-dir", default=".", show_default=True, help="The folder to import the application from.")
+def run(
+    app: str,
+    host: str,
+    port: int,
+    reload: Optional[bool],
+    debug: Optional[bool],
+    threads: int,
+    certfile: Optional[str],
+    keyfile: Optional[str],
+    app_dir: str,
+) -> None:
+    """Serves APP: `package.module`, `module:app`, or `module:create_app()`.
+
+    The application runs unchanged: in it, `flask_socketio` is Erlen. Each option has a twin in the environment: ERLEN_APP, and
+    ERLEN_RUN_HOST, ERLEN_RUN_PORT and so on.
+    """
+    sys.path.insert(0, os.path.abspath(app_dir))
+    install_as_flask_socketio()
+    if debug is not None:
+        os.environ["FLASK_DEBUG"] = "1" if debug else "0"
+    try:
+        application = loading.load(app)
+    except loading.NotFound as error:
+        click.echo(f"erlen: {error}", err=True)
+        sys.exit(2)
+    except loading.RunWhileLoading as error:
+        click.echo(f"erlen: {error.code}", err=True)
+        sys.exit(2)
+    socketio = loading.socketio_of(application)
+    if socketio is None:
+        from .socketio import SocketIO
+
+        socketio = SocketIO(application)
+    try:
+        socketio.run(
+            application,
+            host=host,
+            port=port,
+            debug=debug,
+            use_reloader=reload,
+            threads=threads,
+            certfile=certfile,
+            keyfile=keyfile,
+        )
+    except ValueError as error:
+        click.echo(f"erlen: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,90 @@
+"""TLS arguments of every dialect, as PEM: Werkzeug's `ssl_context`, eventlet's and gevent's `certfile` and `keyfile`."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any, Optional, Union
+
+__all__ = ["pem"]
+
+Password = Union[None, str, bytes]
+
+
+def pem(
+    ssl_context: Any = None,
+    certfile: Optional[str] = None,
+    keyfile: Optional[str] = None,
+    password: Password = None,
+) -> Optional[tuple[bytes, bytes]]:
+    """The PEM of the certificates and of the key; None for plain HTTP.
+
+    :param ssl_context: `'adhoc'`, or a tuple of a certificate's and a key's file and the key's password.
+    :param certfile: a file with the certificate and its chain, and maybe the key.
+    :param keyfile: a file with the key.
+    :param password: the key's.
+    :raises ValueError: a file that is missing, or is not what it should be; its message says how to mend that.
+    :raises NotImplementedError: an `ssl.SSLContext`, which does not give its key away.
+    """
+    if isinstance(ssl_context, ssl.SSLContext):
+        raise NotImplementedError(
+            "a ready SSLContext is not supported yet, since it does not give out its key: "
+            "give the files, ssl_context=('cert.pem', 'key.pem')"
+        )
+    if ssl_context == "adhoc":
+        return _adhoc()
+    if ssl_context is not None:
+        certfile, keyfile, password = (*ssl_context, None, None)[:3]
+    if certfile is None:
+        if keyfile is not None:
+            raise ValueError("keyfile= is given without certfile=: TLS needs the certificate too")
+        return None
+    certificates = _read(certfile, "certificate")
+    key = _read(keyfile, "private key") if keyfile is not None else certificates
+    if b"ENCRYPTED" in key:
+        key = _decrypted(key, keyfile or certfile, password)
+    return certificates, key
+
+
+def _read(path: str, what: str) -> bytes:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"the {what} cannot be read: {path}: {error.strerror}") from None
+    if b"-----BEGIN" not in data:
+        raise ValueError(f"the {what} is not PEM, it has no BEGIN line: {path}")
+    return data
+
+
+def _decrypted(key: bytes, path: str, password: Password) -> bytes:
+    if password is None:
+        raise ValueError(f"the private key is encrypted: {path}; give its password, or a key without one")
+    try:
+        from cryptography.hazmat.primitives import serialization
+    except ImportError:
+        raise ValueError(
+            f"the private key is encrypted: {path}; to read it, install cryptography (pip install cryptography)"
+        ) from None
+    secret = password.encode() if isinstance(password, str) else password
+    try:
+        loaded = serialization.load_pem_private_key(key, secret)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the private key cannot be decrypted: {path}: {error}") from None
+    plain: bytes = loaded.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return plain
+
+
+def _adhoc() -> tuple[bytes, bytes]:
+    """A certificate made for this process, which browsers warn of."""
+    try:
+        from cryptography.hazmat.primitives import serialization
+    except ImportError:
+        raise ValueError("ssl_context='adhoc' needs cryptography (pip install cryptography)") from None
+    from werkzeug.serving import generate_adhoc_ssl_pair
+
+    certificate, key = generate_adhoc_ssl_pair("localhost")
+    return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
