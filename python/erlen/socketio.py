@@ -482,7 +482,6 @@ class SocketIO:
         finally:
             socket.disconnected()
 
-
     def _is_connecting(self, socket: _erlen.Socket) -> bool:
         """Whether it is the connect handler of this client that runs here, before it has been let in."""
         handled = current.get()

@@ -210,10 +210,8 @@ impl Socket {
 
     /// The same; false if the socket had left already.
     pub fn try_disconnect(&self) -> bool {
-        if !self.is_closed() {
-            self.send(&outgoing::disconnected(self.0.namespace.name()), Delivery::Queued);
-        }
-        self.try_leave(DisconnectReason::SERVER)
+        let goodbye = outgoing::disconnected(self.0.namespace.name());
+        self.try_leave(DisconnectReason::SERVER, Some(&goodbye))
     }
 
     /// Ends the socket, those of the same client in other namespaces, and the connection.
@@ -416,12 +414,12 @@ impl Socket {
 
     /// Ends the socket, once.
     pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
-        self.try_leave(reason);
+        self.try_leave(reason, None);
     }
 
     /// Ends the socket, once: it is out of all tables when this returns; its handlers learn of it in turn.
-    /// False if it had ended already.
-    fn try_leave(&self, reason: DisconnectReason) -> bool {
+    /// `goodbye` is the last that its client gets. False if it had ended already.
+    fn try_leave(&self, reason: DisconnectReason, goodbye: Option<&Packets>) -> bool {
         let (lost, was_granted) = {
             let mut state = self.lock();
             if std::mem::replace(&mut state.closed, true) {
@@ -433,6 +431,10 @@ impl Socket {
             (acks.unwrap_or_default(), state.granted)
         };
         self.0.client.state().remove(self);
+        if let Some(goodbye) = goodbye {
+            // Not before: a client that connects again at once must not meet this socket.
+            self.send(goodbye, Delivery::Queued);
+        }
         self.0.namespace.remove(self);
         for (_, slot) in lost {
             slot.lose(self.id());

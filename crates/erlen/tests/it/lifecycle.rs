@@ -257,3 +257,28 @@ async fn a_dropped_server_ends_its_sessions() {
     drop(io);
     ws.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_comes_back_at_once_does_not_meet_the_socket_that_was_disconnected() {
+    let io = Server::new();
+    // From a thread of its own, so that the client's next packet is read meanwhile.
+    io.on_connect(|socket: Socket| {
+        std::thread::spawn(move || socket.disconnect());
+    });
+    let addr = serve(&io).await;
+    let clients: Vec<_> = (0..16)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut ws = WebSocket::open(addr).await;
+                for _ in 0..300 {
+                    ws.send("40").await;
+                    assert!(ws.packet().await.starts_with("40{"));
+                    assert_eq!(ws.packet().await, "41");
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+}
