@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use erlen::engine::{CloseReason, Handshake};
-use erlen::{Ack, DisconnectReason, Error, Namespace, RawArgs, Socket};
+use erlen::{Ack, DisconnectReason, Error, Namespace, RawArgs, Socket, Turn};
 use pyo3::prelude::*;
 use tokio::sync::oneshot;
 
@@ -140,10 +140,13 @@ impl Delegate {
     }
 
     /// An event has arrived. `turn` is its place among those of its socket that are not finished.
-    pub(crate) fn event(self: &Arc<Self>, socket: Socket, name: String, args: RawArgs, ack: Ack) {
+    pub(crate) fn event(self: &Arc<Self>, socket: Socket, name: String, args: RawArgs, ack: Ack, turn: Turn) {
         let lane = session_data(&socket).filter(|_| self.ordered);
         let this = Arc::clone(self);
-        let job: Job = Box::new(move |py| this.call_event(py, &socket, &name, &args, ack));
+        let job: Job = Box::new(move |py| {
+            let _until_done = turn;
+            this.call_event(py, &socket, &name, &args, ack)
+        });
         let Some(job) = capture::take(job) else {
             return;
         };
@@ -226,8 +229,9 @@ macro_rules! register {
             move |socket: Socket,
                   erlen::EventName(name): erlen::EventName,
                   erlen::Raw(args): erlen::Raw,
-                  ack: erlen::Ack| {
-                events.event(socket, name, args, ack);
+                  ack: erlen::Ack,
+                  turn: erlen::Turn| {
+                events.event(socket, name, args, ack, turn);
             },
         );
         let leaving = Arc::clone(delegate);

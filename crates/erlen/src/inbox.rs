@@ -20,9 +20,10 @@ use erlen_engineio::CloseReason;
 use crate::args::RawArgs;
 use crate::engine::Delivery;
 use crate::error::Error;
-use crate::extract::Context;
+use crate::extract::{Context, FromContext};
 use crate::handler::{AnyHandler, BoxFuture, Outcome, Registered, Verdict};
 use crate::handlers::Handlers;
+use crate::namespace::Limits;
 use crate::outgoing;
 use crate::reason::DisconnectReason;
 use crate::socket::Socket;
@@ -36,6 +37,9 @@ pub(crate) struct Inbox {
     /// Something runs; what arrives has to wait.
     running: bool,
     queue: VecDeque<Work>,
+    /// Events whose handlers run beside the queue, or that the application finishes elsewhere.
+    held: usize,
+    /// Of the events that wait, and of those that are held.
     bytes: usize,
     /// Over the bound: the client is not read.
     full: bool,
@@ -48,12 +52,86 @@ pub(crate) enum Work {
     Disconnect(DisconnectReason),
 }
 
+impl Inbox {
+    /// Events that are not finished, but for the one that runs in its turn.
+    fn unfinished(&self) -> usize {
+        self.queue.len() + self.held
+    }
+
+    /// One more is unfinished: whether the bound is reached now, and whether the bytes are over theirs.
+    fn grew(&mut self, limits: &Limits) -> (bool, bool) {
+        let overflow = self.bytes > limits.max_waiting_event_bytes && self.unfinished() > 1;
+        let filled = !self.full && self.unfinished() >= limits.max_waiting_events;
+        self.full |= filled;
+        (filled, overflow)
+    }
+
+    /// One less is unfinished: whether there is room again.
+    fn shrank(&mut self, limits: &Limits) -> bool {
+        let relieved = self.full && self.unfinished() < limits.max_waiting_events.div_ceil(2);
+        self.full &= !relieved;
+        relieved
+    }
+}
+
+/// The place of an event among those of its socket that are not finished.
+///
+/// A handler that hands its event to something else (a thread, a queue) takes this with it: while it is held, the event
+/// counts in `max_waiting_events` and `max_waiting_event_bytes`, so that a client cannot send without end to an
+/// application that is slow. Dropped, it gives the place back, and the client is read again.
+///
+/// ```
+/// # use erlen::{Data, Server, Turn};
+/// # fn f(io: &Server, jobs: std::sync::mpsc::Sender<(String, Turn)>) {
+/// io.on("job", move |Data(job): Data<String>, turn: Turn| drop(jobs.send((job, turn))));
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Turn {
+    socket: Socket,
+    bytes: usize,
+}
+
+impl Turn {
+    fn take(socket: &Socket, bytes: usize) -> Self {
+        let mut state = socket.lock();
+        state.inbox.held += 1;
+        state.inbox.bytes += bytes;
+        let grown = state.inbox.grew(socket.namespace().limits());
+        drop(state);
+        socket.note_growth(grown);
+        Self { socket: socket.clone(), bytes }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.socket.lock();
+        state.inbox.held -= 1;
+        state.inbox.bytes -= self.bytes;
+        let relieved = state.inbox.shrank(self.socket.namespace().limits());
+        drop(state);
+        if relieved {
+            self.socket.read_again();
+        }
+    }
+}
+
+impl FromContext for Turn {
+    fn from_context(context: &mut Context) -> Result<Self, Error> {
+        let bytes = context.args.as_ref().map_or(0, size_of_args);
+        Ok(Self::take(&context.socket, bytes))
+    }
+}
+
+fn size_of_args(args: &RawArgs) -> usize {
+    args.json().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>()
+}
+
 impl Work {
     fn bytes(&self) -> usize {
         match self {
-            Self::Event { args, .. } => {
-                args.json().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>()
-            }
+            Self::Event { args, .. } => size_of_args(args),
             Self::Connect | Self::Disconnect(_) => 0,
         }
     }
@@ -72,16 +150,25 @@ impl Socket {
         }
         inbox.bytes += work.bytes();
         inbox.queue.push_back(work);
-        let overflow = inbox.bytes > limits.max_waiting_event_bytes && inbox.queue.len() > 1;
-        let filled = !inbox.full && inbox.queue.len() >= limits.max_waiting_events;
-        inbox.full |= filled;
+        let grown = inbox.grew(limits);
         drop(state);
+        self.note_growth(grown);
+    }
+
+    /// Stops the reading of the client where the bound of events is reached, and cuts it where that of their bytes is passed.
+    fn note_growth(&self, (filled, overflow): (bool, bool)) {
         if filled {
             self.client().state().add_saturated(1);
         }
         if overflow {
             self.client().close(CloseReason::TooManyEvents, "events wait for a slow handler");
         }
+    }
+
+    /// There is room for events again.
+    fn read_again(&self) {
+        self.client().state().add_saturated(-1);
+        self.client().resume_reading();
     }
 
     /// Runs `work` and what waits behind it, until something has to be awaited: that goes on in the runtime.
@@ -116,12 +203,10 @@ impl Socket {
             return None;
         };
         inbox.bytes -= work.bytes();
-        let relieved = inbox.full && inbox.queue.len() < limits.max_waiting_events.div_ceil(2);
-        inbox.full &= !relieved;
+        let relieved = inbox.shrank(limits);
         drop(state);
         if relieved {
-            self.client().state().add_saturated(-1);
-            self.client().resume_reading();
+            self.read_again();
         }
         Some(work)
     }
@@ -148,12 +233,22 @@ impl Socket {
         };
         let concurrent = registered.concurrent;
         let call = Call { socket: self.clone(), event: registered.event, id, arrived };
+        let bytes = if concurrent { size_of_args(&args) } else { 0 };
         let rest = call.start(&registered.handler, args)?;
         if concurrent {
-            self.runtime().spawn(rest);
+            self.run_beside(rest, bytes);
             return None;
         }
         Some(rest)
+    }
+
+    /// Lets the rest of a concurrent handler run; it counts as unfinished meanwhile.
+    fn run_beside(&self, rest: BoxFuture<()>, bytes: usize) {
+        let turn = Turn::take(self, bytes);
+        self.runtime().spawn(async move {
+            rest.await;
+            drop(turn);
+        });
     }
 
     fn find_handler(&self, handlers: &Handlers, args: &RawArgs) -> Option<Registered> {
@@ -180,8 +275,9 @@ impl Socket {
         let Some(registered) = registered else {
             return;
         };
+        let bytes = size_of_args(&args);
         match call.start(&registered.handler, args) {
-            Some(rest) if registered.concurrent => drop(self.runtime().spawn(rest)),
+            Some(rest) if registered.concurrent => self.run_beside(rest, bytes),
             Some(rest) => rest.await,
             None => {}
         }

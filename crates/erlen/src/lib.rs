@@ -75,6 +75,7 @@ pub use extract::{
     State,
 };
 pub use handler::{Blocking, Concurrent, Handler, Outcome, Verdict};
+pub use inbox::Turn;
 pub use listen::{Bound, Listen, Stop};
 pub use namespace::Namespace;
 pub use outgoing::Event;

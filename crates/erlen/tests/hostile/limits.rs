@@ -148,6 +148,67 @@ async fn past_the_bound_of_waiting_events_reading_pauses_and_resumes_in_order() 
     soon("the sender", sending).await.unwrap().lives().await;
 }
 
+/// Sends 2 000 events of a kilobyte; the WebSocket comes back when all are taken.
+fn flood(mut ws: Ws) -> tokio::task::JoinHandle<Ws> {
+    let filler = "x".repeat(1_000);
+    tokio::spawn(async move {
+        for number in 0..2_000 {
+            ws.text(&format!(r#"42["n",[{number},"{filler}"]]"#)).await;
+        }
+        ws
+    })
+}
+
+#[tokio::test]
+async fn concurrent_handlers_count_among_the_waiting_events() {
+    let house = House::with(|b| b.max_waiting_events(8)).await;
+    let (open, shut) = tokio::sync::watch::channel(false);
+    let handled = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&handled);
+    let waits = move || {
+        let (mut shut, count) = (shut.clone(), Arc::clone(&count));
+        async move {
+            let _ = shut.wait_for(|open| *open).await;
+            *count.lock().unwrap() += 1;
+        }
+    };
+    house.io.on("n", erlen::Handler::concurrent(waits));
+    let sending = flood(Ws::join(house.addr).await);
+    until("reading has begun", || house.io.metrics().packets_in > 2).await;
+    for _ in 0..20 {
+        house.has_read().await;
+    }
+    let read = house.io.metrics().packets_in;
+    assert!(read < 200, "{read} packets were read while 8 handlers may run");
+    house.still_serves().await;
+    open.send(true).unwrap();
+    until("all are handled", || *handled.lock().unwrap() == 2_000).await;
+    soon("the sender", sending).await.unwrap().lives().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_is_held_counts_among_the_waiting_events_until_it_is_dropped() {
+    let house = House::with(|b| b.max_waiting_events(8)).await;
+    let turns = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&turns);
+    house.io.on("n", move |turn: erlen::Turn| kept.lock().unwrap().push(turn));
+    let sending = flood(Ws::join(house.addr).await);
+    until("the bound is reached", || turns.lock().unwrap().len() >= 8).await;
+    for _ in 0..20 {
+        house.has_read().await;
+    }
+    let held = turns.lock().unwrap().len();
+    assert!(held < 200, "{held} events are held while 8 may be");
+    house.still_serves().await;
+    let mut finished = 0;
+    until("all have been held and let go", || {
+        finished += std::mem::take(&mut *turns.lock().unwrap()).len();
+        finished == 2_000
+    })
+    .await;
+    soon("the sender", sending).await.unwrap().lives().await;
+}
+
 #[tokio::test]
 async fn past_the_bound_of_waiting_events_a_post_waits_for_its_answer() {
     let mut house = House::with(|b| b.max_waiting_events(8)).await;
