@@ -52,6 +52,7 @@ impl Engine {
     fn new(py: Python<'_>, delegate: Py<PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let empty = PyDict::new(py);
         let options = Options::new(options.unwrap_or(&empty))?;
+        crate::logs::install();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("erlen-runtime")

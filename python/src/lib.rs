@@ -10,6 +10,7 @@ mod delegate;
 mod engine;
 mod environ;
 mod listener;
+mod logs;
 mod options;
 mod pool;
 mod request;

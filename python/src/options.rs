@@ -162,7 +162,7 @@ fn with_origins(builder: Builder, origins: Origins, credentials: bool) -> Builde
     let cors = match origins {
         Origins::Unchecked => return builder.cors(Cors::unchecked()),
         Origins::Any | Origins::Asked => Cors::matching(|_, _| true),
-        Origins::List(list) => Cors::matching(move |origin, _| list.contains(origin)),
+        Origins::List(list) => Cors::matching(move |origin, _| list.contains(origin)).without_own_origin(),
         Origins::Own => Cors::matching(is_forwarded),
     };
     let builder = builder.cors(cors.credentials(credentials));

@@ -140,6 +140,11 @@ impl Pool {
         drop(ended);
     }
 
+    /// Whether its threads are in this process, and not in one that this was forked from.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id()
+    }
+
     /// How many threads there are, and how many jobs wait.
     pub(crate) fn load(&self) -> (usize, usize) {
         let state = self.lock();

@@ -180,6 +180,7 @@ def transport(request):
 @pytest.fixture
 def output(caplog):
     """Everything that is printed or logged, by whichever way: `output.until('text')` waits for it."""
+    caplog.set_level(logging.INFO, logger="erlen")
     return Output(caplog)
 
 

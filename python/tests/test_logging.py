@@ -109,3 +109,19 @@ def test_the_loggers_may_be_objects_or_flags(sio_lib, app, serve, log):
     socketio.emit("e")
     assert client.next() == '42["e"]'
     assert log.lines
+
+
+@pytest.mark.only("erlen")
+def test_a_client_that_provokes_log_lines_gets_no_more_than_a_hundred_a_second(app, socketio, serve, output, eventually):
+    live = serve(app, socketio)
+    with requests.Session() as session:
+        def ask(number):
+            session.get(live.url + "/socket.io/?EIO=4&transport=polling", timeout=10,
+                        headers={"Origin": f"http://{number}.example"})
+            return "like it were left out" in output.text()
+
+        for number in range(400):
+            ask(number)
+        # What was left out is counted on the first line of a later second.
+        eventually(lambda: ask("later"))
+    assert output.text().count("handshake from another origin refused") < 400

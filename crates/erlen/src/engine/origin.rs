@@ -17,6 +17,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 #[derive(Clone, Debug)]
 pub struct Cors {
     origins: Origins,
+    own: bool,
     credentials: bool,
     max_age: Option<u32>,
 }
@@ -46,25 +47,32 @@ impl fmt::Debug for Origins {
 impl Cors {
     /// Every origin. Browsers then send no credentials.
     pub fn any() -> Self {
-        Self { origins: Origins::Any, credentials: false, max_age: None }
+        Self { origins: Origins::Any, own: true, credentials: false, max_age: None }
     }
 
     /// These origins, `scheme://host[:port]`; a `*` may stand for the leftmost label of the host.
     pub fn origins<S: Into<String>>(origins: impl IntoIterator<Item = S>) -> Self {
         let list = origins.into_iter().map(|o| o.into().trim_end_matches('/').to_ascii_lowercase()).collect();
-        Self { origins: Origins::List(list), credentials: false, max_age: None }
+        Self { origins: Origins::List(list), own: true, credentials: false, max_age: None }
     }
 
     /// Origins beyond the own one by a function of the origin, in lower case, and the request's headers. It is called on I/O
     /// threads and must not block.
     pub fn matching(rule: impl Fn(&str, &HeaderMap) -> bool + Send + Sync + 'static) -> Self {
-        Self { origins: Origins::Rule(Arc::new(rule)), credentials: false, max_age: None }
+        Self { origins: Origins::Rule(Arc::new(rule)), own: true, credentials: false, max_age: None }
     }
 
     /// No check at all, and no CORS headers: for servers behind something that checks. **Any page that a user visits may then
     /// open a WebSocket in that user's name.**
     pub fn unchecked() -> Self {
-        Self { origins: Origins::Unchecked, credentials: false, max_age: None }
+        Self { origins: Origins::Unchecked, own: true, credentials: false, max_age: None }
+    }
+
+    /// The own origin is let in only where the list or the function names it. What counts as the own one is the `Host` header, which a
+    /// page of a foreign name that resolves to this server brings along (DNS rebinding).
+    pub fn without_own_origin(mut self) -> Self {
+        self.own = false;
+        self
     }
 
     /// Whether cookies and authorization may come along. Not with [`any`](Self::any).
@@ -139,7 +147,7 @@ pub(crate) fn judge(cors: Option<&Cors>, headers: &HeaderMap, secure: Option<boo
     }
     let origin = origin.to_ascii_lowercase();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if is_own(&origin, &host.to_ascii_lowercase(), secure) {
+    if cors.is_none_or(|cors| cors.own) && is_own(&origin, &host.to_ascii_lowercase(), secure) {
         return Verdict::Own;
     }
     match cors {
@@ -240,6 +248,14 @@ mod tests {
             Cors::matching(|origin, headers| origin == "http://b" && headers.contains_key(header::HOST));
         assert!(matches!(judged(Some(&cors), "http://B", "a", None), Verdict::Welcome(_)));
         assert_eq!(judged(Some(&cors), "http://c", "a", None), Verdict::Refused);
+    }
+
+    #[test]
+    fn without_its_privilege_the_own_origin_has_to_be_named() {
+        let named = |origin| Cors::origins([origin]).without_own_origin();
+        assert_eq!(judged(Some(&named("http://b")), "http://a", "a", None), Verdict::Refused);
+        assert!(matches!(judged(Some(&named("http://a")), "http://a", "a", None), Verdict::Welcome(_)));
+        assert_eq!(judged(Some(&Cors::origins(["http://b"])), "http://a", "a", None), Verdict::Own);
     }
 
     #[test]
