@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod flask;
 mod parts;
 mod run;
 mod tools;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask check                    fmt, clippy, docs, the dependency rule, the fast tests
-cargo xtask test [--without PART]…   every test; PART: check, fuzz, clients, python, page
+cargo xtask test [--without PART]…   every test; PART: check, rust, fuzz, clients, python, flask, page
 cargo xtask bench [--peers LIST] […]  Erlen beside the floor and its peers; LIST: all, none, or of
                                      erlen-flask,socketioxide,node,gevent,threading,uvicorn; see bench/
 cargo xtask screenshots              the README's pictures of Erlen Live";

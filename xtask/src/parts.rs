@@ -3,18 +3,20 @@
 use std::process::Command;
 
 use crate::check;
+use crate::flask;
 use crate::run::{Failure, cargo, command, root, step, target_dir};
 use crate::tools;
 
 type Part = (&'static str, fn() -> Result<(), Failure>);
 
 /// In this order: what fails fast comes first.
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("check", check::lints),
     ("rust", rust),
     ("fuzz", fuzz),
     ("clients", clients),
     ("python", python),
+    ("flask", flask::test),
     ("page", page),
 ];
 

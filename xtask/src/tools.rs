@@ -69,6 +69,16 @@ pub(crate) fn venv(name: &str, requirements: &Path) -> Result<PathBuf, Failure> 
     Ok(python)
 }
 
+/// The same, made anew: nothing of an earlier run is in it.
+pub(crate) fn fresh_venv(name: &str, requirements: &Path) -> Result<PathBuf, Failure> {
+    let folder = crate::run::target_dir().join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)
+            .map_err(|error| Failure::failed(format!("{} cannot be removed: {error}", folder.display())))?;
+    }
+    venv(name, requirements)
+}
+
 /// A Chromium, by the variable `CHROMIUM`, on the path, or from the system's packages.
 pub(crate) fn chromium() -> Result<String, Failure> {
     if let Ok(path) = std::env::var("CHROMIUM") {
