@@ -126,9 +126,9 @@ class Engine:
         ask_handshake=False, always_connect=False, event_threads=1000 (the most worker threads),
         ordered=False (events of one client one after another), max_waiting_events=64.
         An option of another name is a TypeError."""
-    def namespace(self, name: str, connect: bool, disconnect: bool) -> None:
+    def namespace(self, name: str, connect: bool, disconnect: bool, events: Sequence[str] = ()) -> None:
         """Clients may join `name`; `connect` and `disconnect`: whether the delegate wants those calls for it.
-        Called again, it changes them."""
+        Called again, it changes them. `events`: those that have a handler of their name, which are counted each."""
     def any_namespace(self, allowed: bool) -> None:
         """Whether clients may join namespaces of any name; the delegate is then asked about each."""
     def emit(

@@ -91,6 +91,16 @@ class Registry:
         instance = self.find_class(namespace)
         return instance is not None and instance.wants(event)
 
+    def events(self, namespace: str) -> list[str]:
+        """The events of a namespace that have a handler of their name."""
+        names: set[str] = set()
+        for name in (namespace, "*"):
+            names.update(self.functions.get(name, ()))
+        instance = self.find_class(namespace)
+        if instance is not None:
+            names.update(name[len("on_") :] for name in dir(instance) if name.startswith("on_"))
+        return sorted(names - RESERVED - {"*"})
+
     def namespaces(self) -> set[str]:
         """The namespaces that something is registered for; '*' is none."""
         return (set(self.functions) | set(self.classes)) - {"*"}

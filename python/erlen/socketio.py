@@ -408,9 +408,8 @@ class SocketIO:
         else:
             names |= set(listed)
         for name in names:
-            engine.namespace(
-                name, self.registry.wants(name, "connect"), self.registry.wants(name, "disconnect")
-            )
+            connect, disconnect = (self.registry.wants(name, event) for event in ("connect", "disconnect"))
+            engine.namespace(name, connect, disconnect, self.registry.events(name))
 
     def _socket(self, sid: Any, namespace: str) -> Optional[_erlen.Socket]:
         """The socket of a client; that of the event that is handled also while it leaves."""

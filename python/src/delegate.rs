@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use erlen::engine::{CloseReason, Handshake};
-use erlen::{Ack, DisconnectReason, Error, Namespace, RawArgs, Socket, Turn};
+use erlen::{Ack, DisconnectReason, Error, EventOutcome, EventStats, Namespace, RawArgs, Socket, Turn};
 use pyo3::prelude::*;
 use tokio::sync::oneshot;
 
@@ -34,10 +34,12 @@ pub(crate) struct Delegate {
 }
 
 /// Which calls the delegate wants for a namespace.
-#[derive(Clone, Copy)]
+#[derive(Clone, Default)]
 pub(crate) struct Wanted {
     pub(crate) connect: bool,
     pub(crate) disconnect: bool,
+    /// The counters of the events that have a handler of their name.
+    pub(crate) events: Arc<HashMap<String, Arc<EventStats>>>,
 }
 
 impl Delegate {
@@ -67,8 +69,9 @@ impl Delegate {
     /// What is wanted for a namespace; `None` if nobody may join it.
     fn wanted(&self, namespace: &Namespace) -> Option<Wanted> {
         let wanted = self.wanted.read().unwrap_or_else(PoisonError::into_inner);
-        let known = wanted.get(namespace.name()).copied();
-        known.or_else(|| self.allows_any_namespace().then_some(Wanted { connect: true, disconnect: true }))
+        let known = wanted.get(namespace.name()).cloned();
+        let any = || Wanted { connect: true, disconnect: true, ..Wanted::default() };
+        known.or_else(|| self.allows_any_namespace().then(any))
     }
 
     fn submit(&self, job: Job) {
@@ -144,8 +147,14 @@ impl Delegate {
         let lane = session_data(&socket).filter(|_| self.ordered);
         let this = Arc::clone(self);
         let job: Job = Box::new(move |py| {
-            let _until_done = turn;
-            this.call_event(py, &socket, &name, &args, ack)
+            let done = this.call_event(py, &socket, &name, &args, ack);
+            this.count(
+                &socket,
+                &name,
+                turn,
+                if done.is_ok() { EventOutcome::Done } else { EventOutcome::Failed },
+            );
+            done
         });
         let Some(job) = capture::take(job) else {
             return;
@@ -153,6 +162,15 @@ impl Delegate {
         match lane.as_ref().and_then(|data| data.lane.as_ref()) {
             Some(lane) => lane.push(job),
             None => self.pool.push(job),
+        }
+    }
+
+    /// Counts an event that is finished, if something is registered for its name: clients make no counters.
+    fn count(&self, socket: &Socket, name: &str, turn: Turn, outcome: EventOutcome) {
+        if let Some(stats) =
+            self.wanted(socket.namespace()).and_then(|wanted| wanted.events.get(name).cloned())
+        {
+            turn.finish(&stats, outcome);
         }
     }
 

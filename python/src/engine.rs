@@ -80,11 +80,16 @@ impl Engine {
         })
     }
 
-    fn namespace(&self, name: &str, connect: bool, disconnect: bool) {
-        self.delegate.want(name, Wanted { connect, disconnect });
+    #[pyo3(signature = (name, connect, disconnect, events = Vec::new()))]
+    fn namespace(&self, name: &str, connect: bool, disconnect: bool, events: Vec<String>) {
+        let namespace = self.server.of(name);
+        let events = events.into_iter().map(|event| {
+            let stats = namespace.stats(&event);
+            (event, stats)
+        });
+        self.delegate.want(name, Wanted { connect, disconnect, events: Arc::new(events.collect()) });
         let new = self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         if new {
-            let namespace = self.server.of(name);
             register!(namespace, &self.delegate, self.always_connect);
         }
     }

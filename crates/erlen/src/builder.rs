@@ -470,6 +470,7 @@ impl Builder {
             state,
             error_hook: self.error_hook,
             adapter: self.adapter,
+            events: Arc::default(),
         };
         let app = SocketIo::new(Arc::new(shared), self.decoder, own);
         let engine = Engine::start(app, self.options).map_err(BuildError::Io)?;

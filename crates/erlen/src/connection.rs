@@ -111,10 +111,16 @@ impl SocketIo {
         Self { shared, decoder, namespaces: RwLock::default(), parents: RwLock::default(), _runtime: runtime }
     }
 
+    /// An empty set of handlers, whose events are counted under that label.
+    pub(crate) fn handler_set(&self, label: &str) -> HandlerSet {
+        HandlerSet::new(label, Arc::clone(&self.shared.events))
+    }
+
     /// The namespace of that name, made if it is not there.
     pub(crate) fn namespace(&self, name: &str) -> Namespace {
         let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
-        let made = || (Namespace::new(name, Arc::clone(&self.shared), HandlerSet::default()), Origin::Static);
+        let made =
+            || (Namespace::new(name, Arc::clone(&self.shared), self.handler_set(name)), Origin::Static);
         let (namespace, _) = namespaces.entry(name.into()).or_insert_with(made);
         namespace.clone()
     }

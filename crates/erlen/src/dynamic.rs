@@ -6,6 +6,7 @@ use crate::args::IntoArgs;
 use crate::connection::SocketIo;
 use crate::engine::Engine;
 use crate::error::EmitError;
+use crate::events::BY_RULE;
 use crate::handlers::{HandlerSet, registering};
 use crate::namespace::Namespace;
 use crate::outgoing::Event;
@@ -20,8 +21,8 @@ pub(crate) struct Parent {
 }
 
 impl Parent {
-    pub(crate) fn new(rule: Rule) -> Arc<Self> {
-        Arc::new(Self { rule, handlers: HandlerSet::default() })
+    pub(crate) fn new(rule: Rule, handlers: HandlerSet) -> Arc<Self> {
+        Arc::new(Self { rule, handlers })
     }
 
     pub(crate) fn allows(&self, name: &str, auth: Option<&str>) -> bool {
@@ -50,7 +51,7 @@ impl DynamicNamespaces {
     }
 
     pub(crate) fn new(engine: Arc<Engine<SocketIo>>, rule: Rule) -> Self {
-        let parent = Parent::new(rule);
+        let parent = Parent::new(rule, engine.app().handler_set(BY_RULE));
         engine.app().add_parent(Arc::clone(&parent));
         Self { engine, parent }
     }

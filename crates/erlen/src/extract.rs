@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,8 @@ pub struct Context {
     /// The handler has taken the ack over.
     pub(crate) ack_taken: bool,
     pub(crate) reason: Option<DisconnectReason>,
+    /// When the event arrived, if it is one.
+    pub(crate) arrived: Option<Instant>,
 }
 
 /// A type that a handler may ask for.

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::events::EventStats;
 use crate::extract::{Context, FromContext};
 use crate::respond::{Answer, IntoAck};
 
@@ -102,11 +103,13 @@ pub(crate) struct Registered {
     pub(crate) handler: AnyHandler,
     /// It takes no part in the order of its socket's handlers.
     pub(crate) concurrent: bool,
+    /// How it is counted, unless it handles any event.
+    pub(crate) stats: Option<Arc<EventStats>>,
 }
 
 impl Registered {
-    pub(crate) fn new<T>(event: &str, handler: impl Handler<T>) -> Self {
-        Self { event: event.into(), concurrent: handler.is_concurrent(), handler: erase(handler) }
+    pub(crate) fn new<T>(event: &str, handler: impl Handler<T>, stats: Option<Arc<EventStats>>) -> Self {
+        Self { event: event.into(), concurrent: handler.is_concurrent(), handler: erase(handler), stats }
     }
 }
 

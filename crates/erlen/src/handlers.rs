@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::events::{EventStats, EventTable};
 use crate::handler::{AnyHandler, Registered};
 use crate::outgoing::Event;
 use crate::socket::Socket;
@@ -13,20 +14,34 @@ use crate::socket::Socket;
 pub(crate) type OutgoingListener = Arc<dyn Fn(&Event, Option<&Socket>) + Send + Sync>;
 
 /// Handlers that a pattern and its namespaces share: read on every event, written while a server is set up.
-#[derive(Clone, Default)]
-pub(crate) struct HandlerSet(Arc<RwLock<Arc<Handlers>>>);
+#[derive(Clone)]
+pub(crate) struct HandlerSet {
+    handlers: Arc<RwLock<Arc<Handlers>>>,
+    /// The namespace, in the counters of its events.
+    label: Arc<str>,
+    table: Arc<EventTable>,
+}
 
 impl HandlerSet {
+    pub(crate) fn new(label: &str, table: Arc<EventTable>) -> Self {
+        Self { handlers: Arc::default(), label: label.into(), table }
+    }
+
+    /// The counters of an event.
+    pub(crate) fn stats(&self, event: &str) -> Arc<EventStats> {
+        self.table.of(&self.label, event)
+    }
+
     pub(crate) fn read(&self) -> Arc<Handlers> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.handlers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Handlers)) {
-        change(Arc::make_mut(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)));
+        change(Arc::make_mut(&mut self.handlers.write().unwrap_or_else(PoisonError::into_inner)));
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.handlers, &other.handlers)
     }
 }
 
@@ -68,7 +83,8 @@ macro_rules! registering {
         /// # }
         /// ```
         pub fn on<T>(&self, event: &str, handler: impl $crate::Handler<T>) -> &Self {
-            let handler = $crate::handler::Registered::new(event, handler);
+            let stats = self.handler_set().stats(event);
+            let handler = $crate::handler::Registered::new(event, handler, Some(stats));
             self.handler_set().change(|h| drop(h.events.insert(event.to_owned(), handler)));
             self
         }
@@ -79,7 +95,8 @@ macro_rules! registering {
             self
         }
 
-        /// Registers the handler of the events that have none of their own. Its return value is the ack.
+        /// Registers the handler of the events that have none of their own. Its return value is the ack. What it handles is not
+        /// counted by event, since clients choose the names; it may count those that it knows, see [`Turn`](crate::Turn).
         ///
         /// ```
         /// # use erlen::{Error, EventName, Server};
@@ -88,7 +105,7 @@ macro_rules! registering {
         /// # }
         /// ```
         pub fn fallback<T>(&self, handler: impl $crate::Handler<T>) -> &Self {
-            let handler = $crate::handler::Registered::new("*", handler);
+            let handler = $crate::handler::Registered::new("*", handler, None);
             self.handler_set().change(|h| h.fallback = Some(handler));
             self
         }

@@ -8,6 +8,7 @@
 //! past a number of bytes it is cut.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -20,6 +21,7 @@ use erlen_engineio::CloseReason;
 use crate::args::RawArgs;
 use crate::engine::Delivery;
 use crate::error::Error;
+use crate::events::{EventOutcome, EventStats};
 use crate::extract::{Context, FromContext};
 use crate::handler::{AnyHandler, BoxFuture, Outcome, Registered, Verdict};
 use crate::handlers::Handlers;
@@ -86,21 +88,26 @@ impl Inbox {
 /// io.on("job", move |Data(job): Data<String>, turn: Turn| drop(jobs.send((job, turn))));
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Turn {
     socket: Socket,
     bytes: usize,
+    arrived: Instant,
 }
 
 impl Turn {
-    fn take(socket: &Socket, bytes: usize) -> Self {
+    /// Gives the place back, and counts the event.
+    pub fn finish(self, stats: &EventStats, outcome: EventOutcome) {
+        stats.record(self.arrived.elapsed(), self.bytes, outcome);
+    }
+
+    fn take(socket: &Socket, bytes: usize, arrived: Instant) -> Self {
         let mut state = socket.lock();
         state.inbox.held += 1;
         state.inbox.bytes += bytes;
         let grown = state.inbox.grew(socket.namespace().limits());
         drop(state);
         socket.note_growth(grown);
-        Self { socket: socket.clone(), bytes }
+        Self { socket: socket.clone(), bytes, arrived }
     }
 }
 
@@ -117,10 +124,16 @@ impl Drop for Turn {
     }
 }
 
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Turn({:?})", self.socket)
+    }
+}
+
 impl FromContext for Turn {
     fn from_context(context: &mut Context) -> Result<Self, Error> {
         let bytes = context.args.as_ref().map_or(0, size_of_args);
-        Ok(Self::take(&context.socket, bytes))
+        Ok(Self::take(&context.socket, bytes, context.arrived.unwrap_or_else(Instant::now)))
     }
 }
 
@@ -232,19 +245,20 @@ impl Socket {
             return None;
         };
         let concurrent = registered.concurrent;
-        let call = Call { socket: self.clone(), event: registered.event, id, arrived };
-        let bytes = if concurrent { size_of_args(&args) } else { 0 };
+        let bytes = size_of_args(&args);
+        let stats = registered.stats;
+        let call = Call { socket: self.clone(), event: registered.event, id, arrived, bytes, stats };
         let rest = call.start(&registered.handler, args)?;
         if concurrent {
-            self.run_beside(rest, bytes);
+            self.run_beside(rest, bytes, arrived);
             return None;
         }
         Some(rest)
     }
 
     /// Lets the rest of a concurrent handler run; it counts as unfinished meanwhile.
-    fn run_beside(&self, rest: BoxFuture<()>, bytes: usize) {
-        let turn = Turn::take(self, bytes);
+    fn run_beside(&self, rest: BoxFuture<()>, bytes: usize, arrived: Instant) {
+        let turn = Turn::take(self, bytes, arrived);
         self.runtime().spawn(async move {
             rest.await;
             drop(turn);
@@ -266,7 +280,9 @@ impl Socket {
         }
         let registered = self.find_handler(&handlers, &args);
         let event = registered.as_ref().map_or_else(|| args.event_name().into(), |r| Arc::clone(&r.event));
-        let call = Call { socket: self.clone(), event, id, arrived };
+        let bytes = size_of_args(&args);
+        let stats = registered.as_ref().and_then(|registered| registered.stats.clone());
+        let call = Call { socket: self.clone(), event, id, arrived, bytes, stats };
         for middleware in &handlers.event_middlewares {
             if let Err(error) = self.call(middleware, Some(args.clone()), id, None).await {
                 return call.settle(Err(error), Instant::now());
@@ -275,9 +291,8 @@ impl Socket {
         let Some(registered) = registered else {
             return;
         };
-        let bytes = size_of_args(&args);
         match call.start(&registered.handler, args) {
-            Some(rest) if registered.concurrent => self.run_beside(rest, bytes),
+            Some(rest) if registered.concurrent => self.run_beside(rest, bytes, arrived),
             Some(rest) => rest.await,
             None => {}
         }
@@ -343,7 +358,7 @@ impl Socket {
         ack_id: Option<u64>,
         reason: Option<DisconnectReason>,
     ) -> Verdict {
-        let context = Context { socket: self.clone(), args, ack_id, ack_taken: false, reason };
+        let context = Context { socket: self.clone(), args, ack_id, ack_taken: false, reason, arrived: None };
         match catch(|| handler(context))? {
             Outcome::Ready(verdict) => verdict,
             Outcome::Pending(future) => Caught(future).await,
@@ -377,6 +392,8 @@ struct Call {
     event: Arc<str>,
     id: Option<u64>,
     arrived: Instant,
+    bytes: usize,
+    stats: Option<Arc<EventStats>>,
 }
 
 impl Call {
@@ -401,7 +418,9 @@ impl Call {
     /// The verdict, or the future that it still needs.
     fn poll_once(&self, handler: &AnyHandler, args: RawArgs) -> Result<Verdict, BoxFuture<Verdict>> {
         let socket = self.socket.clone();
-        let context = Context { socket, args: Some(args), ack_id: self.id, ack_taken: false, reason: None };
+        let arrived = Some(self.arrived);
+        let context =
+            Context { socket, args: Some(args), ack_id: self.id, ack_taken: false, reason: None, arrived };
         match catch(|| handler(context)) {
             Err(error) => Ok(Err(error)),
             Ok(Outcome::Ready(verdict)) => Ok(verdict),
@@ -420,6 +439,10 @@ impl Call {
     fn settle(&self, verdict: Verdict, now: Instant) {
         let took = now.saturating_duration_since(self.arrived);
         self.socket.client().shard().metrics.handlers.record(took);
+        if let Some(stats) = &self.stats {
+            let outcome = if verdict.is_ok() { EventOutcome::Done } else { EventOutcome::Failed };
+            stats.record(took, self.bytes, outcome);
+        }
         let max_attachments = self.socket.namespace().limits().max_attachments;
         let fitting = verdict.and_then(|answer| Ok(answer.map(|a| a.within(max_attachments)).transpose()?));
         match (fitting, self.id) {

@@ -44,6 +44,7 @@ mod connection;
 mod dynamic;
 pub mod engine;
 mod error;
+mod events;
 mod extract;
 mod handler;
 mod handlers;
@@ -70,6 +71,7 @@ pub use dynamic::DynamicNamespaces;
 pub use engine::{Cookie, Cors, Transports};
 pub use erlen_socketio::SocketId;
 pub use error::{AckError, BuildError, EmitError, Error, Result};
+pub use events::{EventMetrics, EventOutcome, EventStats};
 pub use extract::{
     Ack, Args, Attachments, Auth, Context, Data, EventName, FromContext, Headers, Peer, Raw, SocketData,
     State,

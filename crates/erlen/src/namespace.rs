@@ -21,6 +21,7 @@ use crate::args::IntoArgs;
 use crate::broadcast::{BroadcastOperator, Disconnect, Rooms, Target};
 use crate::engine::Delivery;
 use crate::error::{EmitError, Error};
+use crate::events::{EventStats, EventTable};
 use crate::handlers::{HandlerSet, Handlers, registering};
 use crate::outgoing::Event;
 use crate::socket::{Room, Socket};
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) state: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     pub(crate) error_hook: Option<ErrorHook>,
     pub(crate) adapter: AdapterFactory,
+    pub(crate) events: Arc<EventTable>,
 }
 
 /// Called with each error of a handler: the socket, the event's name, the error.
@@ -169,6 +171,11 @@ impl Namespace {
     /// Disconnects every socket.
     pub fn disconnect_sockets(&self, what: Disconnect) {
         self.operator().disconnect_sockets(what);
+    }
+
+    /// The counters of an event, for handlers that finish it elsewhere. Where there are many already, those of all others.
+    pub fn stats(&self, event: &str) -> Arc<EventStats> {
+        self.0.handlers.stats(event)
     }
 
     /// The socket of this node with that id.

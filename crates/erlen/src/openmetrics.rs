@@ -1,8 +1,9 @@
-//! The counters as text, in the OpenMetrics format. Label sets are bounded: transports, reasons, namespaces by name.
+//! The counters as text, in the OpenMetrics format. Label sets are bounded: transports, reasons, namespaces by name, events that have handlers.
 
 use std::fmt::Write;
 
 use crate::engine::Histogram;
+use crate::events::EventMetrics;
 use crate::server::Server;
 
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -46,9 +47,36 @@ pub(crate) fn write(server: &Server) -> String {
         sample(&mut out, &format!("{name}_total"), &[], value);
     }
     histogram(&mut out, "erlen_handler_seconds", "How long handlers ran.", &m.handlers);
+    events(&mut out, &server.event_metrics());
     histogram(&mut out, "erlen_ping_seconds", "From a ping to its pong.", &m.ping_round_trips);
     out.push_str("# EOF\n");
     out
+}
+
+/// Each event by namespace and name; a bounded number of them.
+fn events(out: &mut String, events: &[EventMetrics]) {
+    family(out, "erlen_event_seconds", "summary", "From an event's arrival to its handler's end.");
+    for event in events {
+        let labels = [("namespace", &*event.namespace), ("event", &*event.event)];
+        for (quantile, text) in [(0.5, "0.5"), (0.99, "0.99")] {
+            if let Some(micros) = event.durations.quantile_micros(quantile) {
+                let labels = [labels[0], labels[1], ("quantile", text)];
+                sample(out, "erlen_event_seconds", &labels, micros as f64 / 1e6);
+            }
+        }
+        sample(out, "erlen_event_seconds_count", &labels, event.durations.count());
+        sample(out, "erlen_event_seconds_sum", &labels, event.durations.sum_micros as f64 / 1e6);
+    }
+    family(out, "erlen_event_bytes", "counter", "Bytes of arguments that came.");
+    for event in events {
+        let labels = [("namespace", &*event.namespace), ("event", &*event.event)];
+        sample(out, "erlen_event_bytes_total", &labels, event.bytes);
+    }
+    family(out, "erlen_event_errors", "counter", "Handlers that ended with an error.");
+    for event in events {
+        let labels = [("namespace", &*event.namespace), ("event", &*event.event)];
+        sample(out, "erlen_event_errors_total", &labels, event.errors);
+    }
 }
 
 fn family(out: &mut String, name: &str, kind: &str, help: &str) {

@@ -12,6 +12,7 @@ use crate::builder::Builder;
 use crate::connection::SocketIo;
 use crate::dynamic::{self, DynamicNamespaces};
 use crate::engine::{Engine, EngineMetrics};
+use crate::events::EventMetrics;
 use crate::namespace::Namespace;
 use crate::routes::Routes;
 
@@ -102,6 +103,11 @@ impl Server {
     /// The counters now.
     pub fn metrics(&self) -> EngineMetrics {
         self.engine.metrics()
+    }
+
+    /// The counters of every event that has a handler.
+    pub fn event_metrics(&self) -> Vec<EventMetrics> {
+        self.engine.app().shared.events.snapshot()
     }
 
     /// The counters as text in the OpenMetrics format, as the route `/metrics` gives them.

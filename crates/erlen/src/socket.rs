@@ -285,7 +285,7 @@ impl Socket {
     /// Registers a handler on this socket alone. It comes before the namespace's for the same event, and
     /// costs memory for each socket: prefer [`Namespace::on`].
     pub fn on<T>(&self, event: &str, handler: impl Handler<T>) {
-        let handler = Registered::new(event, handler);
+        let handler = Registered::new(event, handler, Some(self.0.namespace.stats(event)));
         self.extras(|extras| extras.handlers.insert(event.to_owned(), handler));
     }
 

@@ -33,6 +33,13 @@ impl Durations {
         self.sum_micros.add(micros);
     }
 
+    /// What was recorded.
+    pub(crate) fn snapshot(&self) -> Histogram {
+        let mut total = Histogram::default();
+        self.add_to(&mut total);
+        total
+    }
+
     fn add_to(&self, total: &mut Histogram) {
         for (sum, bucket) in total.counts.iter_mut().zip(&self.buckets) {
             *sum += bucket.get();

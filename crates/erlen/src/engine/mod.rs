@@ -35,6 +35,7 @@ pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Tr
 pub use handshake::Handshake;
 pub use http::{Below, Body};
 pub(crate) use http::{empty, feed, text};
+pub(crate) use metrics::{Counter, Durations};
 pub use metrics::{EngineMetrics, Histogram};
 pub use options::{Allowed, Cookie, Options, Transports};
 pub use origin::Cors;
@@ -43,7 +44,6 @@ pub use stream::AnyStream;
 use tokio::sync::watch;
 
 use addresses::Addresses;
-use metrics::Counter;
 use sessions::Sessions;
 use shard::Shard;
 

@@ -246,6 +246,44 @@ async fn a_late_request_of_a_session_that_has_ended_is_no_refused_handshake() {
 }
 
 #[tokio::test]
+async fn events_are_counted_by_name_with_their_bytes_and_errors() {
+    let io = Server::builder().metrics_route(true).build().unwrap();
+    io.on("fine", |erlen::Data(text): erlen::Data<String>| text.len() as u64);
+    io.on("bad", || Err::<(), _>(erlen::Error::new("no", "no")));
+    io.fallback(|turn: erlen::Turn, socket: Socket| {
+        turn.finish(&socket.namespace().stats("elsewhere"), erlen::EventOutcome::Failed);
+    });
+    io.of_pattern("/room/{id}").on("fine", || ());
+    let mut client = join(&io).await;
+    for _ in 0..3 {
+        client.emit_with_ack::<u64>("fine", "text").await.unwrap();
+    }
+    client.emit_with_ack::<serde_json::Value>("bad", ()).await.unwrap();
+    client.emit_with_ack::<()>("whatever", ()).await.unwrap();
+    let mut in_room = erlen::TestClient::connect_with(&io, "/room/1", &[], ()).await.unwrap();
+    in_room.emit_with_ack::<()>("fine", ()).await.unwrap();
+
+    let counted = io.event_metrics();
+    let found = |namespace: &str, event: &str| {
+        let metrics = counted.iter().find(|m| &*m.namespace == namespace && &*m.event == event).unwrap();
+        (metrics.durations.count(), metrics.errors, metrics.bytes)
+    };
+    assert_eq!(found("/", "fine"), (3, 0, 3 * r#"["fine","text"]"#.len() as u64));
+    assert_eq!(found("/", "bad"), (1, 1, r#"["bad"]"#.len() as u64));
+    assert_eq!(found("/", "elsewhere").1, 1);
+    assert_eq!(found("by rule", "fine").0, 1);
+    assert!(!counted.iter().any(|metrics| &*metrics.event == "whatever"), "clients make no labels");
+    let text = get(serve(&io).await, "/metrics", "").await.text();
+    for line in [
+        r#"erlen_event_seconds_count{namespace="/",event="fine"} 3"#,
+        r#"erlen_event_errors_total{namespace="/",event="bad"} 1"#,
+        r#"erlen_event_bytes_total{namespace="/",event="fine"} 45"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_server_ends_its_sessions() {
     let io = Server::new();
     let bound = io.listen("127.0.0.1:0").bind().await.unwrap();
