@@ -7,7 +7,7 @@ use erlen::engine::CloseReason;
 use erlen::{AckError, Data, Socket};
 use tokio::sync::watch;
 
-use crate::support::{Frame, House, Poll, Seen, Ws, frame, ms, soon, until};
+use crate::support::{Frame, House, Poll, Seen, Ws, ask, frame, ms, soon, until};
 
 /// A handler `wait` that ends once the gate opens.
 fn gate(house: &House) -> watch::Sender<bool> {
@@ -416,4 +416,57 @@ async fn one_packet_over_the_bound_reaches_a_client_that_reads() {
     house.io.emit("huge", "x".repeat(5_000_000)).unwrap();
     assert_eq!(ws.packet().await.len(), 5_000_013);
     ws.lives().await;
+}
+
+#[tokio::test]
+async fn sessions_of_one_address_are_bounded_and_places_come_free() {
+    let house = House::with(|b| b.max_sessions_per_address(3)).await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        open.push(Ws::join(house.addr).await);
+    }
+    let refused = ask(house.addr, "GET", "/socket.io/?EIO=4&transport=polling", "", "").await;
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
+    assert_eq!(house.io.metrics().refused, 1);
+    drop(open.pop());
+    until("the place is free", || house.io.engine().session_count() == 2).await;
+    Ws::join(house.addr).await.lives().await;
+    open[0].lives().await;
+}
+
+#[tokio::test]
+async fn new_sessions_of_one_address_have_a_rate() {
+    let house = House::with(|b| b.max_new_sessions_per_address(5)).await;
+    let mut statuses = Vec::new();
+    while statuses.last() != Some(&429) {
+        assert!(statuses.len() < 200, "no rate holds: {statuses:?}");
+        let answer = ask(house.addr, "GET", "/socket.io/?EIO=4&transport=polling", "", "").await;
+        statuses.push(answer.status);
+    }
+    assert!(statuses.len() > 5, "a burst of a second's worth is let in: {statuses:?}");
+}
+
+#[tokio::test]
+async fn events_over_the_rate_are_not_handled_and_their_ack_says_so() {
+    let house = House::with(|b| b.max_events_per_second(10)).await;
+    let handled = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&handled);
+    house.io.on("n", move || *count.lock().unwrap() += 1);
+    let mut ws = Ws::join(house.addr).await;
+    let mut refused = 0;
+    for id in 0..60 {
+        ws.text(&format!(r#"42{id}["n"]"#)).await;
+    }
+    for id in 0..60 {
+        let answer = ws.packet().await;
+        if answer == format!("43{id}[]") {
+            continue;
+        }
+        assert_eq!(answer, format!(r#"43{id}[{{"error":"rate_limited","message":"too many events a second"}}]"#));
+        refused += 1;
+    }
+    let handled = *handled.lock().unwrap();
+    assert_eq!(handled + refused, 60);
+    assert!((10..60).contains(&handled), "{handled} of 60 were handled at once");
+    house.still_serves().await;
 }
