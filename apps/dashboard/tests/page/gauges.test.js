@@ -8,10 +8,14 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { io } from "socket.io-client";
 import { drawn, openPage, startBrowser, startServer } from "./live.js";
 
-const EACH = 25;
+/** Clients of each kind. */
+const EACH = 100;
+/** Between two looks at the metrics. */
+const PAUSE = 50;
 let server;
 let browser;
 
@@ -36,6 +40,7 @@ async function scrape() {
     websocket: sum("erlen_sessions", 'transport="websocket"'),
     all: sum("erlen_sessions"),
     sockets: sum("erlen_sockets"),
+    inIngest: sum("erlen_sockets", 'namespace="/ingest"'),
     opened: sum("erlen_sessions_opened_total"),
     closed: sum("erlen_sessions_closed_total"),
     refused: sum("erlen_handshakes_refused_total"),
@@ -47,6 +52,7 @@ async function settled(wanted) {
   for (;;) {
     const found = await scrape();
     if (wanted(found)) return found;
+    await pause(PAUSE);
   }
 }
 
@@ -61,6 +67,9 @@ async function startClients() {
       socket.io.engine.once("upgrade", resolve);
     }));
     await Promise.all(sockets.map(ready));
+    // Those on a WebSocket alone are in a second namespace too, on the same connection.
+    const second = sockets.filter((s) => s.io.opts.transports.length === 1 && s.io.opts.transports[0] === "websocket").map((s) => s.io.socket("/ingest"));
+    await Promise.all(second.map((s) => s.connected || new Promise((resolve) => { s.on("connect", resolve); })));
     console.log("ready");`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
   await once(createInterface({ input: child.stdout }), "line");
@@ -97,9 +106,9 @@ test("gauges agree with each other while clients are killed and refused, and com
     assert.equal(before.opened - before.closed, before.all);
 
     const clients = await startClients();
-    const full = await settled(({ all }) => all === before.all + 3 * EACH);
+    const full = await settled(({ all, inIngest }) => all === before.all + 3 * EACH && inIngest === EACH);
     assert.deepEqual([full.polling, full.websocket], [EACH, before.websocket + 2 * EACH]);
-    assert.equal(full.sockets, full.all, "each session has one socket");
+    assert.equal(full.sockets, full.all + EACH, "each session has one socket, and some have a second");
     assert.equal(full.opened - full.closed, full.all);
     await page.locator('[data-kpi="clients"] .value', { hasText: new RegExp(`^${full.all}$`) }).waitFor();
     await page.locator('[data-panel="clients"] .legend li', { hasText: new RegExp(`polling${full.polling}$`) }).waitFor();
@@ -123,6 +132,12 @@ test("gauges agree with each other while clients are killed and refused, and com
       assert.equal(all, polling + websocket);
     }
     assert.ok(ticks.some((cols) => cols["erlen.clients"][0] === full.all), "the peak was among the ticks");
+
+    watcher.close();
+    await page.close();
+    const nobody = await settled(({ all, sockets }) => all === 0 && sockets === 0);
+    assert.deepEqual([nobody.polling, nobody.websocket, nobody.inIngest], [0, 0, 0]);
+    assert.equal(nobody.opened, nobody.closed);
   } finally {
     watcher.close();
     await page.close();
