@@ -168,9 +168,10 @@ class Engine:
         tls: Optional[tuple[bytes, bytes]] = None,
         multiprocess: bool = False,
         fd: Optional[int] = None,
+        also: Sequence[Engine] = (),
     ) -> Listener:
         """Binds (`OSError` says why not) and serves: the engine, and the WSGI application for all else. `tls`: PEM of the certificates and of the key.
-        `fd`: a listening socket that is there already."""
+        `fd`: a listening socket that is there already. `also`: engines of other paths behind the same address, where there is `wsgi`."""
     def test_client(self, target: str, headers: Sequence[tuple[str, str]], data: Any) -> TestClient: ...
     def submit(self, function: Callable[[], None]) -> None:
         """Runs a function on a worker thread of the events."""

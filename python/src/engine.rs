@@ -226,7 +226,7 @@ impl Engine {
         self.delegate.pool.load()
     }
 
-    #[pyo3(signature = (host, port, wsgi = None, *, threads = 100, tls = None, multiprocess = false, fd = None))]
+    #[pyo3(signature = (host, port, wsgi = None, *, threads = 100, tls = None, multiprocess = false, fd = None, also = Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
     fn listen(
         &self,
@@ -238,7 +238,9 @@ impl Engine {
         tls: Option<(Vec<u8>, Vec<u8>)>,
         multiprocess: bool,
         fd: Option<i32>,
+        also: Vec<Bound<'_, Self>>,
     ) -> PyResult<Listener> {
+        let others: Vec<Server> = also.iter().map(|engine| engine.get().server.clone()).collect();
         let mut listen = match fd {
             Some(fd) => self.server.listen_on(crate::listener::inherited(fd)?),
             None => self.server.listen((host, port)),
@@ -262,10 +264,11 @@ impl Engine {
                 let pool = Pool::start("erlen-wsgi", threads);
                 self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pool));
                 let runtime = self.runtime.handle().clone();
-                bound.router_in_place(Host::new(application, base, pool, runtime, tls.is_some()).router())
+                let pages = Host::new(application, base, pool, runtime, tls.is_some()).router();
+                bound.router_in_place(others.iter().fold(pages, |inner, other| inner.layer(other.layer())))
             }
         };
-        Ok(Listener::serve(bound, sender, self.runtime.handle()))
+        Ok(Listener::serve(bound, sender, others, self.runtime.handle().clone()))
     }
 
     fn shutdown(&self, py: Python<'_>) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use erlen::{Bound, Stop};
+use erlen::{Bound, Server, Stop};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
@@ -21,6 +21,9 @@ pub(crate) struct Listener {
     port: u16,
     stop: Mutex<Option<oneshot::Sender<Stop>>>,
     ended: Arc<Ended>,
+    /// Further servers behind the same address.
+    others: Vec<Server>,
+    runtime: Handle,
 }
 
 /// Whether it has ended, and with which error.
@@ -70,8 +73,13 @@ pub(crate) fn stop_signal() -> (oneshot::Sender<Stop>, impl Future<Output = Stop
 }
 
 impl Listener {
-    /// Serves on the runtime.
-    pub(crate) fn serve(bound: Bound, stop: oneshot::Sender<Stop>, runtime: &Handle) -> Self {
+    /// Serves on the runtime. The sessions of `others` end with those of its own server.
+    pub(crate) fn serve(
+        bound: Bound,
+        stop: oneshot::Sender<Stop>,
+        others: Vec<Server>,
+        runtime: Handle,
+    ) -> Self {
         let address = bound.local_addr();
         let ended = Arc::new(Ended::default());
         let telling = Arc::clone(&ended);
@@ -81,7 +89,7 @@ impl Listener {
             telling.changed.notify_all();
         });
         let host = address.ip().to_canonical().to_string();
-        Self { host, port: address.port(), stop: Mutex::new(Some(stop)), ended }
+        Self { host, port: address.port(), stop: Mutex::new(Some(stop)), ended, others, runtime }
     }
 
     /// Waits without the interpreter; whether it has ended.
@@ -118,8 +126,13 @@ impl Listener {
     fn stop(&self, spread: f64, grace: f64) {
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
         let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        if let Some(stop) = stop {
-            let _ = stop.send(Stop { spread: seconds(spread), cap: seconds(grace) });
+        let Some(stop) = stop else {
+            return;
+        };
+        let (spread, cap) = (seconds(spread), seconds(grace));
+        for other in self.others.iter().cloned() {
+            self.runtime.spawn(async move { other.shutdown(spread, cap).await });
         }
+        let _ = stop.send(Stop { spread, cap });
     }
 }
