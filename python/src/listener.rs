@@ -130,7 +130,7 @@ impl Listener {
             return;
         };
         let (spread, cap) = (seconds(spread), seconds(grace));
-        for other in self.others.iter().cloned() {
+        for other in self.others.clone() {
             self.runtime.spawn(async move { other.shutdown(spread, cap).await });
         }
         let _ = stop.send(Stop { spread, cap });

@@ -1,6 +1,7 @@
 """`run` and `stop` of Erlen: stop from anywhere, start again (field report B42). The reference cannot be stopped."""
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -23,14 +24,24 @@ def test_a_server_runs_again_on_the_same_port(app, socketio, engine):
             requests.get(f"http://127.0.0.1:{port}/none", timeout=10)
 
 
-def test_an_event_handler_stops_the_server(app, socketio, serve, engine):
+def read_to_the_end(client):
+    """What the server sends before it closes; a client that reads closes its side too."""
+    packets = []
+    with contextlib.suppress(wire.Closed):
+        while True:
+            packets.append(client.next())
+    client.close()
+    return packets
+
+
+def test_an_event_handler_stops_the_server(app, socketio, engine):
     socketio.on("stop")(lambda: socketio.stop())
     run = Running(app, socketio)
     client = wire.WebSocket(f"http://127.0.0.1:{run.port()}/socket.io/").join()
     client.emit("stop")
+    read_to_the_end(client)
     run.thread.join(10)
     assert not run.thread.is_alive()
-    client.close()
 
 
 def test_a_page_stops_the_server(app, socketio, engine):
@@ -49,12 +60,16 @@ def test_the_clients_are_told_that_the_server_leaves(app, socketio, seen, engine
     socketio.on("disconnect")(lambda reason: seen.put(reason))
     run = Running(app, socketio)
     client = wire.WebSocket(f"http://127.0.0.1:{run.port()}/socket.io/").join()
-    run.stop()
+    socketio.stop()
+    assert read_to_the_end(client) in (["41"], [])
     assert seen.next() == "server disconnect"
-    with pytest.raises(wire.Closed):
-        while client.next() != "41":
-            pass
-        client.next()
+    run.stop()
+
+
+def test_a_client_that_does_not_listen_holds_up_the_end_for_the_grace_time_at_most(app, socketio, engine):
+    run = Running(app, socketio)
+    client = wire.WebSocket(f"http://127.0.0.1:{run.port()}/socket.io/").join()
+    run.stop()
     client.close()
 
 

@@ -158,6 +158,7 @@ class WebSocket(Client):
         """Close as a browser does whose tab is closed."""
         with contextlib.suppress(Exception):
             self.socket.close(timeout=0)
+        self.socket.shutdown()
 
     def close(self):
         self.drop()
