@@ -1,7 +1,6 @@
 //! A client in the same process, for tests: what it sends is handled in the calling thread.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -23,6 +22,7 @@ use crate::session::{Session, SessionData};
 #[pyclass(frozen, module = "erlen._erlen")]
 pub(crate) struct TestClient {
     transport: TestSession,
+    server: Server,
     runtime: Handle,
     #[pyo3(get)]
     session: Py<Session>,
@@ -48,7 +48,7 @@ impl TestClient {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let transport = TestSession::open_with(server, target, &headers, data);
         let session = Py::new(py, Session::new(py, transport.client())?)?;
-        Ok(Self { transport, runtime, session, received: Mutex::default() })
+        Ok(Self { transport, server: server.clone(), runtime, session, received: Mutex::default() })
     }
 
     /// Sends packets; what the server makes of them runs here.
@@ -68,6 +68,16 @@ impl TestClient {
                 let packet = packet.into_owned();
                 received.packets.push(packet);
             }
+        }
+    }
+
+    /// Waits until the connect is over: what is sent before that would be handled behind it, in another thread.
+    async fn settle(&self, namespace: &str) {
+        let client = self.transport.client();
+        let sockets = self.server.find(namespace).map(|namespace| namespace.sockets()).unwrap_or_default();
+        let own = sockets.iter().find(|socket| Arc::ptr_eq(socket.client(), client));
+        while own.is_some_and(|socket| !socket.is_settled()) {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -95,6 +105,7 @@ impl TestClient {
         self.send(py, &[packet])?;
         loop {
             if let Some(answer) = self.answer(namespace) {
+                py.detach(|| self.runtime.block_on(self.settle(namespace)));
                 return Ok(answer);
             }
             let messages = py.detach(|| self.runtime.block_on(self.transport.receive()));

@@ -336,3 +336,60 @@ def test_nothing_is_left_of_clients_that_came_and_went(sio_lib, app, socketio, s
     eventually(lambda: len(server.environ) == 0 and len(server.eio.sockets) == 0)
     assert list(server.manager.get_participants("/", "r")) == []
     eventually(lambda: threading.active_count() <= before + 2)
+
+
+def test_every_connect_that_was_granted_has_its_disconnect(app, socketio, serve, seen):
+    socketio.on("connect")(lambda: seen.put("connect"))
+    socketio.on("disconnect")(lambda reason: seen.put(reason))
+    client = serve(app, socketio).websocket(namespace=None)
+    for _ in range(200):
+        client.send("40")
+        assert client.next().startswith("40")
+        client.send("41")
+    calls = [seen.next() for _ in range(400)]
+    assert (calls.count("connect"), calls.count("client disconnect")) == (200, 200)
+
+
+def test_a_client_that_goes_while_its_connect_handler_runs_has_its_disconnect(engine, app, socketio, serve, seen,
+                                                                               eventually):
+    release = threading.Event()
+
+    @socketio.on("connect")
+    def connect():
+        seen.put("connect")
+        release.wait(10)
+
+    socketio.on("disconnect")(lambda reason: seen.put(reason))
+    client = serve(app, socketio).websocket(namespace=None)
+    client.send("40")
+    assert seen.next() == "connect"
+    client.drop()
+    if engine.is_erlen:
+        # The reference reads nothing while the handler runs.
+        eventually(lambda: len(socketio.server.eio.sockets) == 0)
+    release.set()
+    assert seen.next() == "transport close"
+
+
+def test_a_client_that_goes_while_it_is_refused_has_no_disconnect(engine, app, socketio, serve, seen, eventually):
+    release = threading.Event()
+
+    @socketio.on("connect")
+    def connect():
+        seen.put("connect")
+        release.wait(10)
+        return False
+
+    socketio.on("disconnect")(lambda reason: seen.put(reason))
+    live = serve(app, socketio)
+    client = live.websocket(namespace=None)
+    client.send("40")
+    assert seen.next() == "connect"
+    client.drop()
+    if engine.is_erlen:
+        eventually(lambda: len(socketio.server.eio.sockets) == 0)
+    release.set()
+    socketio.on("connect")(lambda: None)
+    live.websocket().send("41")
+    assert seen.next() == "client disconnect"
+    assert seen.all() == []

@@ -284,6 +284,7 @@ impl Builder {
 
     /// Emits reach a socket from the moment that its middlewares run, so before its CONNECT is answered, as in
     /// python-socketio; clients keep such events until they are connected. Default false: from the answer on, as on Node.
+    /// The end of a client that leaves while they run, and that they would have let in, is told to the disconnect handlers.
     pub fn reach_while_connecting(mut self, reach: bool) -> Self {
         self.limits.reach_while_connecting = reach;
         self

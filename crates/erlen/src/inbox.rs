@@ -55,6 +55,11 @@ pub(crate) enum Work {
 }
 
 impl Inbox {
+    /// Whether something waits or runs in its turn.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.running || !self.queue.is_empty()
+    }
+
     /// Events that are not finished, but for the one that runs in its turn.
     fn unfinished(&self) -> usize {
         self.queue.len() + self.held
@@ -312,6 +317,10 @@ impl Socket {
         }
         if !early && !self.namespace().admit(&self) {
             return;
+        }
+        if early && let Err(reason) = self.set_granted() {
+            // It has left while the middlewares ran, which are an application's connect handlers here: each is matched.
+            return self.deliver(Work::Disconnect(reason));
         }
         self.send(&outgoing::connected(self.namespace().name(), &self.id()), Delivery::Queued);
         self.client().state().joined();

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(crate) dispatching: bool,
     /// The CONNECT was granted: the end has handlers.
     granted: bool,
+    /// Why it has ended.
+    left: Option<DisconnectReason>,
     pub(crate) inbox: Inbox,
     /// The rooms that the socket is in besides its own; after its end, those that it was in, until `out`.
     pub(crate) rooms: Vec<Room>,
@@ -252,6 +254,12 @@ impl Socket {
         self.0.connected.load(Ordering::Acquire)
     }
 
+    /// Whether nothing of the client waits, and no handler that runs in its turn is at work.
+    pub fn is_settled(&self) -> bool {
+        let state = self.lock();
+        !state.inbox.is_at_work()
+    }
+
     /// Packets and bytes that wait for the client.
     pub fn queued(&self) -> (usize, usize) {
         self.0.client.queued()
@@ -388,6 +396,13 @@ impl Socket {
         !state.closed
     }
 
+    /// The CONNECT will be granted: from here on the end has handlers. Why the socket has left, if it has.
+    pub(crate) fn set_granted(&self) -> Result<(), DisconnectReason> {
+        let mut state = self.lock();
+        state.granted = state.left.is_none();
+        state.left.map_or(Ok(()), Err)
+    }
+
     /// The CONNECT was granted. False if the socket has left meanwhile.
     pub(crate) fn set_connected(&self) -> bool {
         let mut state = self.lock();
@@ -425,6 +440,7 @@ impl Socket {
             if std::mem::replace(&mut state.closed, true) {
                 return false;
             }
+            state.left = Some(reason);
             state.dispatching &= reason != DisconnectReason::SERVER;
             let acks = state.extras.as_mut().map(|extras| std::mem::take(&mut extras.acks));
             self.0.connected.store(false, Ordering::Release);

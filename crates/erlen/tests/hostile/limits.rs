@@ -462,7 +462,10 @@ async fn events_over_the_rate_are_not_handled_and_their_ack_says_so() {
         if answer == format!("43{id}[]") {
             continue;
         }
-        assert_eq!(answer, format!(r#"43{id}[{{"error":"rate_limited","message":"too many events a second"}}]"#));
+        assert_eq!(
+            answer,
+            format!(r#"43{id}[{{"error":"rate_limited","message":"too many events a second"}}]"#)
+        );
         refused += 1;
     }
     let handled = *handled.lock().unwrap();

@@ -1,5 +1,6 @@
 //! From the builder to the shutdown: what is refused, what tasks may do, what is counted, how it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use erlen::{BuildError, Cors, DisconnectReason, Server, Socket, Transports};
@@ -319,4 +320,25 @@ async fn a_client_that_comes_back_at_once_does_not_meet_the_socket_that_was_disc
     for client in clients {
         client.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn where_middlewares_are_the_connect_handlers_a_client_that_leaves_meanwhile_has_its_disconnect() {
+    let io = Server::builder().reach_while_connecting(true).build().unwrap();
+    let (pen, mut seen) = notes::<&str>();
+    let (entered, gate) = (pen.clone(), Arc::new(tokio::sync::Semaphore::new(0)));
+    let waiting = Arc::clone(&gate);
+    io.middleware(move || {
+        let gate = Arc::clone(&waiting);
+        entered.note("asked");
+        async move { drop(gate.acquire().await.unwrap()) }
+    });
+    io.on_disconnect(move |reason: DisconnectReason| pen.note(reason.as_str()));
+    let mut ws = WebSocket::open(serve(&io).await).await;
+    ws.send("40").await;
+    assert_eq!(seen.next().await, "asked");
+    ws.end().await;
+    until("the socket is gone", || io.socket_count() == 0).await;
+    gate.add_permits(1);
+    assert_eq!(seen.next().await, "transport close");
 }
