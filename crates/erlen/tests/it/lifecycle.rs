@@ -337,7 +337,7 @@ async fn where_middlewares_are_the_connect_handlers_a_client_that_leaves_meanwhi
     let mut ws = WebSocket::open(serve(&io).await).await;
     ws.send("40").await;
     assert_eq!(seen.next().await, "asked");
-    ws.end().await;
+    drop(ws);
     until("the socket is gone", || io.socket_count() == 0).await;
     gate.add_permits(1);
     assert_eq!(seen.next().await, "transport close");
