@@ -12,11 +12,14 @@ from typing import Any
 from gunicorn.workers import base
 
 from . import loading, tls
+from .install import install_as_flask_socketio
 
 __all__ = ["Worker"]
 
-# gunicorn imports its worker's class before the application: from here on an application is being loaded.
+# gunicorn imports its worker's class before the application: from here on an application is being loaded, in which
+# `flask_socketio` is Erlen.
 loading.loader = "gunicorn"
+install_as_flask_socketio()
 
 
 class Worker(base.Worker):  # type: ignore[misc]
@@ -68,7 +71,7 @@ class Worker(base.Worker):  # type: ignore[misc]
                 break
         grace = float(self.cfg.graceful_timeout)
         for listener in listeners:
-            listener.stop(spread=min(grace / 3, 10.0), grace=grace)
+            listener.stop(spread=min(grace / 10, 3.0), grace=grace)
         for listener in listeners:
             while not listener.wait(1.0):
                 self.notify()

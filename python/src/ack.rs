@@ -2,21 +2,25 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use erlen::{Ack, AckSink, RawArgs, SocketId};
+use erlen::{Ack, AckSink, RawArgs, Socket, SocketId};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::args::{self, Encoded};
 use crate::pool::Pool;
+use crate::pressure::wait_for_room;
 
 /// The acknowledgement that a client waits for.
 #[pyclass(frozen, name = "Ack", module = "erlen._erlen")]
-pub(crate) struct PyAck(Mutex<Option<Ack>>);
+pub(crate) struct PyAck {
+    ack: Mutex<Option<Ack>>,
+    socket: Socket,
+}
 
 impl PyAck {
-    pub(crate) fn new(ack: Ack) -> Self {
-        Self(Mutex::new(Some(ack)))
+    pub(crate) fn new(ack: Ack, socket: Socket) -> Self {
+        Self { ack: Mutex::new(Some(ack)), socket }
     }
 }
 
@@ -24,12 +28,13 @@ impl PyAck {
 impl PyAck {
     /// Sends it; a second time does nothing.
     #[pyo3(signature = (args, attachments = Vec::new()))]
-    fn send(&self, args: &str, attachments: Vec<Bound<'_, PyBytes>>) -> PyResult<()> {
-        let ack = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn send(&self, py: Python<'_>, args: &str, attachments: Vec<Bound<'_, PyBytes>>) -> PyResult<()> {
+        let ack = self.ack.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(ack) = ack else {
             return Ok(());
         };
         let encoded = Encoded::new(args, &attachments)?;
+        wait_for_room(py, &self.socket, encoded.size());
         ack.send(encoded).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 }

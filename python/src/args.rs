@@ -27,6 +27,11 @@ impl<'a> Encoded<'a> {
 }
 
 impl Encoded<'_> {
+    /// Bytes, roughly, as they go out.
+    pub(crate) fn size(&self) -> usize {
+        self.elements.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+
     pub(crate) fn attachments(&self) -> &[Bytes] {
         &self.attachments
     }

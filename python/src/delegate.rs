@@ -183,7 +183,7 @@ impl Delegate {
         ack: Ack,
     ) -> PyResult<()> {
         let object = PySocket::of(py, socket)?;
-        let ack = ack.is_wanted().then(|| PyAck::new(ack));
+        let ack = ack.is_wanted().then(|| PyAck::new(ack, socket.clone()));
         let attachments = args::attachments(py, args)?;
         self.object.call_method1(py, "event", (object, name, &*args.array(), attachments, ack))?;
         Ok(())

@@ -15,11 +15,12 @@ use crate::environ::Base;
 use crate::listener::{Listener, stop_signal};
 use crate::options::Options;
 use crate::pool::Pool;
+use crate::pressure::wait_for_room;
 use crate::session::{PySocket, Session, SessionData};
 use crate::test_client::TestClient;
 use crate::wsgi::Host;
 
-/// A broadcast to more sockets than this lets go of the interpreter meanwhile.
+/// A broadcast to everyone lets go of the interpreter meanwhile, where these are more than so many.
 const MANY: usize = 64;
 
 /// See `_erlen.pyi`.
@@ -43,6 +44,14 @@ impl Engine {
     fn socket_of(&self, namespace: &str, sid: &str) -> Option<Socket> {
         self.find(namespace)?.socket(&SocketId::parse(sid)?)
     }
+}
+
+/// The client, if the rooms are one client's own.
+fn only(namespace: &Namespace, rooms: &[String]) -> Option<Socket> {
+    let [room] = rooms else {
+        return None;
+    };
+    namespace.socket(&SocketId::parse(room)?)
 }
 
 #[pymethods]
@@ -114,7 +123,13 @@ impl Engine {
         let Some(namespace) = self.find(namespace) else {
             return Ok(());
         };
+        let one = to.as_deref().filter(|_| skip.is_none()).and_then(|rooms| only(&namespace, rooms));
+        if let Some(socket) = one {
+            wait_for_room(py, &socket, args.size());
+            return socket.emit(event, args).map_err(|error| PyValueError::new_err(error.to_string()));
+        }
         let mut broadcast = namespace.operator();
+        let many = to.is_none() && namespace.socket_count() > MANY;
         match to {
             Some(rooms) if rooms.is_empty() => return Ok(()),
             Some(rooms) => broadcast = broadcast.to(rooms),
@@ -123,17 +138,15 @@ impl Engine {
         if let Some(skip) = skip {
             broadcast = broadcast.except(skip);
         }
-        let emitted = if namespace.socket_count() > MANY {
-            py.detach(|| broadcast.emit(event, args))
-        } else {
-            broadcast.emit(event, args)
-        };
+        let emitted =
+            if many { py.detach(|| broadcast.emit(event, args)) } else { broadcast.emit(event, args) };
         emitted.map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
     fn emit_with_ack(
         &self,
+        py: Python<'_>,
         namespace: &str,
         event: &str,
         args: &str,
@@ -154,6 +167,7 @@ impl Engine {
         let mut reached = 0;
         for socket in namespace.sockets_in(to).iter().filter(|socket| !skipped(socket)) {
             let args = Encoded::new(args, &attachments)?;
+            wait_for_room(py, socket, args.size());
             let sink = Callback { function: Arc::clone(&function), pool: Arc::clone(&self.delegate.pool) };
             match socket.emit_with_sink(event, args, Arc::new(sink)) {
                 Ok(()) => reached += 1,
@@ -206,7 +220,7 @@ impl Engine {
         data: Option<Py<PyAny>>,
     ) -> PyResult<TestClient> {
         let lane = self.delegate.ordered.then(|| self.delegate.pool.lane());
-        let data = SessionData::new(data, lane);
+        let data = SessionData::of_test(data, lane);
         TestClient::open(py, &self.server, self.runtime.handle().clone(), target, &headers, data)
     }
 

@@ -13,6 +13,7 @@ mod listener;
 mod logs;
 mod options;
 mod pool;
+mod pressure;
 mod request;
 mod session;
 mod test_client;

@@ -21,11 +21,18 @@ pub(crate) struct SessionData {
     data: Mutex<Option<Py<PyAny>>>,
     /// The events of a session's sockets, one after another, where the engine was told so.
     pub(crate) lane: Option<Lane>,
+    /// It is a test client's, which takes what was sent when it is asked to.
+    pub(crate) is_virtual: bool,
 }
 
 impl SessionData {
     pub(crate) fn new(data: Option<Py<PyAny>>, lane: Option<Lane>) -> Self {
-        Self { data: Mutex::new(data), lane }
+        Self { data: Mutex::new(data), lane, is_virtual: false }
+    }
+
+    /// Of a test client.
+    pub(crate) fn of_test(data: Option<Py<PyAny>>, lane: Option<Lane>) -> Self {
+        Self { is_virtual: true, ..Self::new(data, lane) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {

@@ -98,6 +98,16 @@ pub(crate) fn chromium() -> Result<String, Failure> {
     })
 }
 
+/// The proxies that the deployment page is about.
+pub(crate) fn proxies() -> Result<(), Failure> {
+    for name in ["nginx", "caddy"] {
+        if output(command("which", &[name])).is_none() {
+            apt_install(name, &[name])?;
+        }
+    }
+    Ok(())
+}
+
 /// cargo-fuzz.
 pub(crate) fn cargo_fuzz() -> Result<(), Failure> {
     if output(crate::run::cargo(&["fuzz", "--version"])).is_some() {

@@ -240,9 +240,14 @@ impl<A: Application> Engine<A> {
         self.open_as(shard, transport, handshake, Arc::clone(&self.session_config))
     }
 
-    /// Opens a session that nobody pings, for tests.
+    /// Opens a session that nobody pings, and that keeps all that is sent to it, for tests.
     pub(crate) fn open_without_heartbeat(self: &Arc<Self>, handshake: Handshake) -> Arc<Client<A>> {
-        let config = Config { ping_interval: NEVER, ..(*self.session_config).clone() };
+        let config = Config {
+            ping_interval: NEVER,
+            max_queue_bytes: usize::MAX,
+            max_queue_packets: usize::MAX,
+            ..(*self.session_config).clone()
+        };
         self.open_as(self.pick_shard(), Transport::Polling, handshake, Arc::new(config))
     }
 

@@ -1,0 +1,115 @@
+"""Programs that are started as a user would, in processes of their own. Used by the tests of starting."""
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+from engines import DEADLINE
+
+APP = """
+import flask
+from flask_socketio import SocketIO, emit
+
+app = flask.Flask(__name__)
+socketio = SocketIO(app)
+
+@app.route("/")
+def index():
+    return "the page"
+
+@app.route("/stream")
+def stream():
+    def pieces():
+        while True:
+            yield b"x" * 1024
+    return flask.Response(pieces())
+
+@socketio.on("echo")
+def echo(x):
+    emit("echoed", x)
+    return x
+
+def create_app():
+    return app
+
+if __name__ == "__main__":
+    socketio.run(app, port=0)
+"""
+
+
+class Program:
+    """A process, its output line by line, and where it listens."""
+
+    def __init__(self, *command, folder, **environment):
+        env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1", **environment}
+        for name in ("WERKZEUG_RUN_MAIN", "FLASK_APP", "FLASK_DEBUG"):
+            env.pop(name, None)
+        env.update(environment)
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        self.lines: list[str] = []
+        self._queue: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._queue.put(line)
+        self._queue.put(None)
+
+    def until(self, pattern):
+        """The match of a line that comes, or has come."""
+        for line in self.lines:
+            if re.search(pattern, line):
+                return re.search(pattern, line)
+        while True:
+            line = self._queue.get(timeout=DEADLINE * 2)
+            assert line is not None, f"{pattern!r} did not come: {''.join(self.lines)}"
+            self.lines.append(line)
+            found = re.search(pattern, line)
+            if found:
+                return found
+
+    def url(self):
+        """Where it listens, by its own word."""
+        return self.until(r"https?://[\w.\[\]:]+:\d+").group(0)
+
+    def end(self, number=None):
+        """Its exit code, after a signal if one is given, and all that it has said."""
+        if number is not None:
+            self.process.send_signal(number)
+        code = self.process.wait(DEADLINE * 2)
+        with contextlib.suppress(queue.Empty):
+            while (line := self._queue.get(timeout=1)) is not None:
+                self.lines.append(line)
+        return code, "".join(self.lines)
+
+
+@contextlib.contextmanager
+def started(*command, folder, **environment):
+    """A program, which does not outlive the block."""
+    program = Program(*command, folder=folder, **environment)
+    try:
+        yield program
+    finally:
+        program.process.kill()
+        program.process.wait(DEADLINE)
+
+
+def script(name):
+    """A command of the environment that the tests run in."""
+    return pathlib.Path(sys.executable).with_name(name)
