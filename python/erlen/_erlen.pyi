@@ -147,7 +147,7 @@ class Engine:
         event: str,
         args: str,
         attachments: Sequence[bytes],
-        to: Sequence[str],
+        to: Optional[Sequence[str]],
         skip: Optional[Sequence[str]],
         callback: Callable[[str, str, Optional[list[bytes]]], None],
     ) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from collections.abc import Coroutine
 from typing import Any, Optional, TypeVar
 
-__all__ = ["loop", "run"]
+__all__ = ["loop", "run", "settle"]
 
 T = TypeVar("T")
 
@@ -49,3 +50,8 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     running.call_soon_threadsafe(start, context=context)
     done.wait()
     return outcome[0].result()
+
+
+def settle(result: Any) -> Any:
+    """What a handler has returned; where that is a coroutine, what it returns in its turn."""
+    return run(result) if inspect.iscoroutine(result) else result

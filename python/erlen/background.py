@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["start"]
+from . import aio
+
+__all__ = ["sleep", "start"]
 
 _log = logging.getLogger("erlen")
 
@@ -21,10 +24,15 @@ def start(target: Callable[..., Any], *args: Any, **kwargs: Any) -> threading.Th
 
     def task() -> None:
         try:
-            target(*args, **kwargs)
+            aio.settle(target(*args, **kwargs))
         except Exception:
             _log.exception("the background task %s failed", name)
 
     thread = threading.Thread(target=task, name=f"task {name}", daemon=True)
     thread.start()
     return thread
+
+
+def sleep(seconds: float = 0) -> None:
+    """Sleeps, and lets others run meanwhile."""
+    time.sleep(seconds)

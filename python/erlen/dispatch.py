@@ -7,15 +7,16 @@ goes back to the engine, which shows the traceback, or to the test client that s
 from __future__ import annotations
 
 import builtins
+import logging
 import threading
 import weakref
 from collections.abc import Callable
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from . import _erlen, exceptions
-from .context import Connection
-from .handlers import Handler
+from . import _erlen, aio, exceptions
+from .context import Connection, isolated
+from .handlers import RESERVED, Match, takes_argument
 from .payload import arguments
 from .session import save
 
@@ -47,6 +48,9 @@ class Current(NamedTuple):
 
 current: ContextVar[Optional[Current]] = ContextVar("erlen.current", default=None)
 
+_refused: ContextVar[Optional[dict[str, Any]]] = ContextVar("erlen.refused", default=None)
+"""What the client is told whose connect handler has raised something."""
+
 
 class Dispatcher:
     """What the engine calls for one SocketIO."""
@@ -67,26 +71,11 @@ class Dispatcher:
 
     def handshake(self, request: _erlen.Request) -> Connection:
         """A client asks for a session: its environ comes back from the WSGI middleware around the application."""
-        return self._socketio._admit(request)
+        return isolated(self._socketio._admit, request)
 
     def connect(self, socket: _erlen.Socket, auth_text: Optional[str]) -> Optional[str]:
         """A client asks for a namespace. None grants; a text is the payload of the refusal."""
-        socketio = self._socketio
-        client = self.client(socket)
-        auth = socketio.codec.loads(auth_text) if auth_text is not None else None
-        try:
-            result = self._handle(
-                socketio, socket, client, "connect", client.connection.environ, auth or None
-            )
-        except (exceptions.ConnectionRefusedError, builtins.ConnectionRefusedError) as error:
-            return socketio.codec.dumps(exceptions.refusal(error))
-        except Exception as error:
-            if hasattr(error, "error_args"):
-                return socketio.codec.dumps(exceptions.refusal(error))
-            raise
-        if result is False:
-            return socketio.codec.dumps(exceptions.refusal(None))
-        return None
+        return isolated(self._connect, socket, auth_text)
 
     def event(
         self,
@@ -97,21 +86,61 @@ class Dispatcher:
         ack: Optional[_erlen.Ack],
     ) -> None:
         """An event has arrived."""
+        isolated(self._event, socket, name, args_text, attachments, ack)
+
+    def disconnect(self, socket: _erlen.Socket, reason: str) -> None:
+        """A client has left."""
+        isolated(self._disconnect, socket, reason)
+
+    # What is done about it.
+
+    def _connect(self, socket: _erlen.Socket, auth_text: Optional[str]) -> Optional[str]:
         socketio = self._socketio
         client = self.client(socket)
-        if socketio._logs_events:
+        try:
+            auth = socketio.codec.loads(auth_text) if auth_text is not None else None
+        except (ValueError, RecursionError):
+            return socketio.codec.dumps(exceptions.refusal(None))
+        _refused.set(None)
+        try:
+            result = self._handle(
+                socketio, socket, client, "connect", client.connection.environ, auth or None
+            )
+        except Exception as error:
+            if not exceptions.refuses(error) and not isinstance(error, builtins.ConnectionRefusedError):
+                raise
+            return socketio.codec.dumps(exceptions.refusal(error))
+        refusal = _refused.get()
+        if refusal is None and result is False:
+            refusal = exceptions.refusal(None)
+        return None if refusal is None else socketio.codec.dumps(refusal)
+
+    def _event(
+        self,
+        socket: _erlen.Socket,
+        name: str,
+        args_text: str,
+        attachments: Optional[list[bytes]],
+        ack: Optional[_erlen.Ack],
+    ) -> None:
+        socketio = self._socketio
+        client = self.client(socket)
+        if socketio.logger.isEnabledFor(logging.INFO):
             socketio.logger.info('received event "%s" from %s [%s]', name, client.sid, client.namespace)
-        if socketio.registry.find(client.namespace, name) is None and (
-            socketio.registry.find_class(client.namespace) is None
-        ):
+        if name in RESERVED or not socketio.registry.has(client.namespace, name):
             return
-        args = socketio.codec.decode(args_text, attachments)
+        try:
+            args = socketio.codec.decode(args_text, attachments)
+        except (ValueError, RecursionError) as error:
+            socketio.logger.error(
+                'the arguments of the event "%s" from %s cannot be read: %s', name, client.sid, error
+            )
+            return
         result = self._handle(socketio, socket, client, name, *args)
         if ack is not None:
             ack.send(*socketio.codec.encode(arguments(result), name))
 
-    def disconnect(self, socket: _erlen.Socket, reason: str) -> None:
-        """A client has left."""
+    def _disconnect(self, socket: _erlen.Socket, reason: str) -> None:
         socketio = self._socketio
         self._handle(socketio, socket, self.client(socket), "disconnect", reason)
 
@@ -139,22 +168,24 @@ class Dispatcher:
     def _handle(
         self, socketio: SocketIO, socket: _erlen.Socket, client: Client, event: str, *args: Any
     ) -> Any:
-        """Finds the handler, and calls it in a copy of the context: what it leaves in context variables is gone behind it."""
-        handled = Current(socketio, socket, client)
-        return copy_context().run(self._handle_here, handled, event, *args)
-
-    def _handle_here(self, handled: Current, event: str, *args: Any) -> Any:
-        """A function before a class."""
-        current.set(handled)
-        socketio, _, client = handled
-        match = socketio.registry.find(client.namespace, event)
-        if match is not None:
-            seen = (event, *args) if match.with_name else args
-            return self.invoke(socketio, client, match.handler, match.message, seen)
-        instance = socketio.registry.find_class(client.namespace)
-        if instance is not None:
-            return _trigger(instance, client.namespace, event, client.sid, *args)
-        return None
+        """Finds the handler, a function before a class, and calls it."""
+        token = current.set(Current(socketio, socket, client))
+        try:
+            match = socketio.registry.find(client.namespace, event)
+            if match is not None:
+                if match.handler.raw:
+                    return _call_raw(match, client, event, args)
+                seen = (event, *args) if match.message == "*" else args
+                handler = match.handler
+                return self.invoke(
+                    socketio, client, handler.call, match.message, seen, handler.takes_argument
+                )
+            instance = socketio.registry.find_class(client.namespace)
+            if instance is not None:
+                return _trigger(instance, event, client.sid, *args)
+            return None
+        finally:
+            current.reset(token)
 
     # In which context, and what becomes of its exception.
 
@@ -162,11 +193,16 @@ class Dispatcher:
         self,
         socketio: SocketIO,
         client: Client,
-        handler: Handler,
+        function: Callable[..., Any],
         message: Optional[str],
         args: tuple[Any, ...],
+        takes: Optional[bool] = None,
     ) -> Any:
-        """Calls a handler in the request context of its client."""
+        """Calls a handler in the request context of its client.
+
+        :param message: the event's name; None for the callback of an acknowledgement.
+        :param takes: whether the handler of connect or disconnect takes its argument, where that is known.
+        """
         managed = socketio.manage_session
         with client.connection.context(managed) as context:
             request: Any = context.request
@@ -174,51 +210,50 @@ class Dispatcher:
             request.namespace = client.namespace
             request.event = {"message": message, "args": list(args) if message == "*" else args}
             try:
-                result = _call(handler, message, args)
-            except (exceptions.ConnectionRefusedError, builtins.ConnectionRefusedError) as error:
-                if message == "connect":
-                    raise
-                return self._failed(socketio, client, error)
+                result = aio.settle(function(*_passed(function, message, args, takes)))
             except Exception as error:
-                result = self._failed(socketio, client, error)
                 if message == "connect":
-                    raise exceptions.ConnectionRefusedError() from error
-                return result
+                    # Whoever takes it, and whatever they make of it: the client is not let in.
+                    _refused.set(exceptions.refusal(error))
+                if exceptions.refuses(error):
+                    raise
+                on_error = socketio.exception_handlers.get(
+                    client.namespace, socketio.default_exception_handler
+                )
+                if on_error is None:
+                    raise
+                return aio.settle(on_error(error))
             if not managed:
                 save(client.connection.app, context.session)
             return result
 
-    def _failed(self, socketio: SocketIO, client: Client, error: Exception) -> Any:
-        """The error handler's value, or the exception where there is none."""
-        handler = socketio.exception_handlers.get(client.namespace, socketio.default_exception_handler)
-        if handler is None:
-            raise error
-        return handler(error)
+
+def _passed(
+    function: Callable[..., Any], message: Optional[str], args: tuple[Any, ...], takes: Optional[bool]
+) -> tuple[Any, ...]:
+    """What the function is called with: those of connect and disconnect may leave their argument out."""
+    if message not in RESERVED:
+        return args
+    if takes is None:
+        takes = takes_argument(function)
+    return args[-1:] if takes else ()
 
 
-def _trigger(instance: Namespace, namespace: str, event: str, *args: Any) -> Any:
+def _trigger(instance: Namespace, event: str, *args: Any) -> Any:
     """Lets a class namespace handle an event; its `error` method, if it has one, sees what it raises."""
     try:
-        return instance.trigger_event(event, *args)
-    except exceptions.ConnectionRefusedError:
-        raise
+        return aio.settle(instance.trigger_event(event, *args))
     except Exception as error:
         on_error: Optional[Callable[[Exception], Any]] = getattr(instance, "error", None)
         if on_error is None:
             raise
-        return on_error(error)
+        return aio.settle(on_error(error))
 
 
-def _call(handler: Handler, message: Optional[str], args: tuple[Any, ...]) -> Any:
-    """Calls the function: those of connect and disconnect may leave their argument out."""
-    if message == "connect":
-        call_args = args[1:] if handler.takes_argument else ()
-    elif message == "disconnect":
-        call_args = args if handler.takes_argument else ()
-    else:
-        call_args = args
-    if handler.is_async:
-        from .aio import run
-
-        return run(handler.call(*call_args))
-    return handler.call(*call_args)
+def _call_raw(match: Match, client: Client, event: str, args: tuple[Any, ...]) -> Any:
+    """Calls a function of `socketio.server` as python-socketio does: names that a `'*'` stands for, then the sid."""
+    names = [event] if match.message == "*" else []
+    names += [client.namespace] if match.namespace == "*" else []
+    if event in RESERVED and not match.handler.takes_argument:
+        args = args[:-1]
+    return aio.settle(match.handler.call(*names, client.sid, *args))

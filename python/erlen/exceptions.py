@@ -6,6 +6,7 @@ Where python-socketio is installed, each of these is one of its classes too, so 
 from __future__ import annotations
 
 import builtins
+import sys
 from typing import Any, Optional
 
 try:
@@ -76,3 +77,11 @@ def refusal(error: Optional[BaseException]) -> dict[str, Any]:
     if isinstance(error, builtins.ConnectionRefusedError):
         return {"message": "Connection refused by server"}
     return {"message": "Connection rejected by server"}
+
+
+def refuses(error: BaseException) -> bool:
+    """Whether it is raised to refuse a client: this package's exception, or python-socketio's."""
+    if isinstance(error, ConnectionRefusedError):
+        return True
+    foreign = getattr(sys.modules.get("socketio.exceptions"), "ConnectionRefusedError", None)
+    return foreign is not None and isinstance(error, foreign)

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["call", "close_room", "disconnect", "emit", "join_room", "leave_room", "rooms", "send"]
 
 
+_OF_THE_EVENT: Any = object()
+"""The default of `namespace`: that of the event which is handled."""
+
+
 def _socketio() -> SocketIO:
+    app = flask.current_app
     handled = current.get()
-    if handled is not None:
+    if handled is not None and handled.client.connection.app is app._get_current_object():  # type: ignore[attr-defined]
         return handled.socketio
-    socketio: SocketIO = flask.current_app.extensions["socketio"]
+    socketio: SocketIO = app.extensions["socketio"]
     return socketio
 
 
@@ -57,7 +62,7 @@ def _target(to: Any, room: Any, broadcast: bool) -> Any:
 def emit(
     event: str,
     *args: Any,
-    namespace: Optional[str] = "",
+    namespace: Optional[str] = _OF_THE_EVENT,
     to: Any = None,
     room: Any = None,
     broadcast: bool = False,
@@ -77,7 +82,7 @@ def emit(
     :param skip_sid: a sid, or a list of them, to leave out.
     :param callback: called with the acknowledgement of the client.
     """
-    where = flask.request.namespace if namespace == "" else namespace  # type: ignore[attr-defined]
+    where = flask.request.namespace if namespace is _OF_THE_EVENT else namespace  # type: ignore[attr-defined]
     _socketio().emit(
         event,
         *args,
@@ -93,7 +98,7 @@ def emit(
 def call(
     event: str,
     *args: Any,
-    namespace: Optional[str] = "",
+    namespace: Optional[str] = _OF_THE_EVENT,
     to: Any = None,
     room: Any = None,
     timeout: Optional[float] = 60,
@@ -104,7 +109,7 @@ def call(
 
     :returns: None, the one argument, or a tuple of them.
     """
-    where = flask.request.namespace if namespace == "" else namespace  # type: ignore[attr-defined]
+    where = flask.request.namespace if namespace is _OF_THE_EVENT else namespace  # type: ignore[attr-defined]
     target = _target(to, room, False)
     return _socketio().call(
         event, *args, namespace=where, to=target, timeout=timeout, ignore_queue=ignore_queue
@@ -114,7 +119,7 @@ def call(
 def send(
     message: Any,
     json: bool = False,
-    namespace: Optional[str] = "",
+    namespace: Optional[str] = _OF_THE_EVENT,
     to: Any = None,
     room: Any = None,
     broadcast: bool = False,
@@ -125,7 +130,7 @@ def send(
     **ignored: Any,
 ) -> None:
     """Emits the event `message`, or `json`."""
-    where = flask.request.namespace if namespace == "" else namespace  # type: ignore[attr-defined]
+    where = flask.request.namespace if namespace is _OF_THE_EVENT else namespace  # type: ignore[attr-defined]
     _socketio().send(
         message,
         json=json,

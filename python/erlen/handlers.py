@@ -6,38 +6,27 @@ Signatures are looked at when a handler is registered, not by catching a TypeErr
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 if TYPE_CHECKING:
     from .namespace import Namespace
 
-__all__ = ["Handler", "Match", "Registry"]
+__all__ = ["RESERVED", "Handler", "Match", "Registry", "takes_argument"]
 
 RESERVED = frozenset({"connect", "disconnect"})
 """The events of a connection, which `'*'` does not catch and a client cannot send."""
 
 
-class Handler:
-    """A function, and whether it takes the argument that handlers of `connect` and `disconnect` may leave out."""
+class Handler(NamedTuple):
+    """A function that is registered for an event."""
 
-    __slots__ = ("call", "is_async", "takes_argument")
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.call = function
-        self.takes_argument = _takes_one(function)
-        self.is_async = inspect.iscoroutinefunction(function)
-
-
-def _takes_one(function: Callable[..., Any]) -> bool:
-    """Whether it may be called with one positional argument. What has no signature is taken to be."""
-    try:
-        inspect.signature(function).bind(None)
-    except TypeError:
-        return False
-    except ValueError:
-        return True
-    return True
+    call: Callable[..., Any]
+    takes_argument: bool
+    """Whether it takes the argument that handlers of `connect` and `disconnect` may leave out."""
+    raw: bool
+    """It was registered at `socketio.server`: it gets the sid first, and runs without Flask's contexts."""
 
 
 class Match(NamedTuple):
@@ -46,8 +35,8 @@ class Match(NamedTuple):
     handler: Handler
     message: str
     """What `request.event['message']` says: the event's name, or '*'."""
-    with_name: bool
-    """The event's name is the first argument."""
+    namespace: str
+    """What it is registered for: the namespace, or '*'."""
 
 
 class Registry:
@@ -57,9 +46,11 @@ class Registry:
         self.functions: dict[str, dict[str, Handler]] = {}
         self.classes: dict[str, Namespace] = {}
 
-    def add(self, namespace: str, event: str, function: Callable[..., Any]) -> None:
+    def add(self, namespace: str, event: str, function: Callable[..., Any], raw: bool = False) -> None:
         """Registers a function in place of an earlier one."""
-        self.functions.setdefault(namespace, {})[event] = Handler(function)
+        before = {"connect": ("sid", "environ"), "disconnect": ("sid",)}.get(event, ()) if raw else ()
+        takes = event in RESERVED and takes_argument(function, *before)
+        self.functions.setdefault(namespace, {})[event] = Handler(function, takes, raw)
 
     def add_class(self, namespace: Namespace) -> None:
         """Registers a class namespace in place of an earlier one."""
@@ -73,16 +64,20 @@ class Registry:
                 continue
             handler = events.get(event)
             if handler is not None:
-                return Match(handler, event, False)
+                return Match(handler, event, name)
             if event not in RESERVED:
                 handler = events.get("*")
                 if handler is not None:
-                    return Match(handler, "*", True)
+                    return Match(handler, "*", name)
         return None
 
     def find_class(self, namespace: str) -> Optional[Namespace]:
         """The class for a namespace: its own, or that of any."""
         return self.classes.get(namespace) or self.classes.get("*")
+
+    def has(self, namespace: str, event: str) -> bool:
+        """Whether anything is registered that an event may be for."""
+        return self.find(namespace, event) is not None or self.find_class(namespace) is not None
 
     def wants(self, namespace: str, event: str) -> bool:
         """Whether `connect` or `disconnect` of a namespace has a handler."""
@@ -104,3 +99,40 @@ class Registry:
     def namespaces(self) -> set[str]:
         """The namespaces that something is registered for; '*' is none."""
         return (set(self.functions) | set(self.classes)) - {"*"}
+
+
+_known: weakref.WeakKeyDictionary[Any, dict[tuple[bool, int], bool]] = weakref.WeakKeyDictionary()
+"""What is known of functions: methods are looked at by the function that they bind."""
+
+
+def takes_argument(function: Callable[..., Any], *before: Any) -> bool:
+    """Whether a connect or disconnect handler takes its argument.
+
+    :param before: what it is given in front of it.
+    """
+    bound = hasattr(function, "__func__")
+    try:
+        known = _known.setdefault(getattr(function, "__func__", function), {})
+    except TypeError:  # It can be referred to by no weak reference, or has no hash.
+        return _takes_argument(function, before)
+    key = (bound, len(before))
+    if key not in known:
+        known[key] = _takes_argument(function, before)
+    return known[key]
+
+
+def _takes_argument(function: Callable[..., Any], before: tuple[Any, ...]) -> bool:
+    # A decorator passes on what it gets: the innermost signature counts. One that adds arguments makes that one unfit, and its
+    # own counts then. What has no signature is taken to take it.
+    for follow in (True, False):
+        try:
+            signature = inspect.signature(function, follow_wrapped=follow)
+        except (TypeError, ValueError):
+            return True
+        for argument in ((None,), ()):
+            try:
+                signature.bind(*before, *argument)
+            except TypeError:
+                continue
+            return bool(argument)
+    return True

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Optional
 
+from .dispatch import current
+
 if TYPE_CHECKING:
     from .naming import Room
     from .server import Server
@@ -33,6 +35,11 @@ class Namespace:
 
     def _set_server(self, server: Server) -> None:
         self.server = server
+
+    def _here(self) -> str:
+        """The namespace; for a class of all namespaces, that of the event which is handled."""
+        handled = current.get() if self.namespace == "*" else None
+        return self.namespace if handled is None else handled.client.namespace
 
     def is_asyncio_based(self) -> bool:
         """Always False: handlers run on threads."""
@@ -67,7 +74,7 @@ class Namespace:
         self.socketio.emit(
             event,
             data,
-            namespace=namespace or self.namespace,
+            namespace=namespace or self._here(),
             room=room,
             include_self=include_self,
             callback=callback,
@@ -83,7 +90,7 @@ class Namespace:
     ) -> None:
         """Emits the event `message` to everyone in the namespace, or to a room."""
         self.socketio.send(
-            data, namespace=namespace or self.namespace, to=room, include_self=include_self, callback=callback
+            data, namespace=namespace or self._here(), to=room, include_self=include_self, callback=callback
         )
 
     def call(
@@ -102,39 +109,39 @@ class Namespace:
             data=data,
             to=to,
             sid=sid,
-            namespace=namespace or self.namespace,
+            namespace=namespace or self._here(),
             timeout=timeout,
             ignore_queue=ignore_queue,
         )
 
     def enter_room(self, sid: str, room: Room, namespace: Optional[str] = None) -> None:
         """Puts a client into a room."""
-        self.server.enter_room(sid, room, namespace=namespace or self.namespace)
+        self.server.enter_room(sid, room, namespace=namespace or self._here())
 
     def leave_room(self, sid: str, room: Room, namespace: Optional[str] = None) -> None:
         """Takes a client out of a room."""
-        self.server.leave_room(sid, room, namespace=namespace or self.namespace)
+        self.server.leave_room(sid, room, namespace=namespace or self._here())
 
     def close_room(self, room: Room, namespace: Optional[str] = None) -> None:
         """Takes every client out of a room."""
-        self.server.close_room(room, namespace=namespace or self.namespace)
+        self.server.close_room(room, namespace=namespace or self._here())
 
     def rooms(self, sid: str, namespace: Optional[str] = None) -> list[Room]:
         """The rooms of a client, its own among them."""
-        return self.server.rooms(sid, namespace=namespace or self.namespace)
+        return self.server.rooms(sid, namespace=namespace or self._here())
 
     def get_session(self, sid: str, namespace: Optional[str] = None) -> dict[str, Any]:
         """The session that the server keeps for a client of the namespace; not Flask's."""
-        return self.server.get_session(sid, namespace=namespace or self.namespace)
+        return self.server.get_session(sid, namespace=namespace or self._here())
 
     def save_session(self, sid: str, session: dict[str, Any], namespace: Optional[str] = None) -> None:
         """Replaces the session that the server keeps for a client of the namespace."""
-        self.server.save_session(sid, session, namespace=namespace or self.namespace)
+        self.server.save_session(sid, session, namespace=namespace or self._here())
 
     def session(self, sid: str, namespace: Optional[str] = None) -> AbstractContextManager[dict[str, Any]]:
         """The same as a context manager, which saves at its end."""
-        return self.server.session(sid, namespace=namespace or self.namespace)
+        return self.server.session(sid, namespace=namespace or self._here())
 
     def disconnect(self, sid: str, namespace: Optional[str] = None) -> None:
         """Disconnects a client from the namespace."""
-        self.server.disconnect(sid, namespace=namespace or self.namespace)
+        self.server.disconnect(sid, namespace=namespace or self._here())

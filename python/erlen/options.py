@@ -8,15 +8,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+import flask
+
 from . import cors
-from .payload import Codec
+from .payload import Codec, OwnCodec
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["async_mode", "check", "codec", "engine", "logger"]
+__all__ = ["async_mode", "check", "codec", "engine", "logger", "path"]
 
 ASYNC_MODES = ("eventlet", "gevent_uwsgi", "gevent", "threading")
 TRANSPORTS = ("polling", "websocket")
@@ -65,23 +68,27 @@ def codec(options: dict[str, Any], app: Optional[Flask]) -> Codec:
     flask_json = sys.modules.get("flask.json")
     if json is not None and json is flask_json and app is not None:
         json = _InAppContext(json, app)
-    return Codec(json, allow_nan=bool(options.get("allow_nan", False)))
+    return Codec(bool(options.get("allow_nan", False))) if json is None else OwnCodec(json)
 
 
 class _InAppContext:
-    """`flask.json`, whose functions want an application context."""
+    """`flask.json`, whose functions give something else without an application context."""
 
     def __init__(self, json: Any, app: Flask) -> None:
         self._json = json
         self._app = app
 
+    def _context(self) -> AbstractContextManager[Any]:
+        inside = flask.has_app_context() and flask.current_app._get_current_object() is self._app  # type: ignore[attr-defined]
+        return nullcontext() if inside else self._app.app_context()
+
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        with self._app.app_context():
+        with self._context():
             text: str = self._json.dumps(obj, **kwargs)
             return text
 
     def loads(self, s: str, **kwargs: Any) -> Any:
-        with self._app.app_context():
+        with self._context():
             return self._json.loads(s, **kwargs)
 
 
@@ -98,10 +105,9 @@ def logger(name: str, wanted: Any) -> logging.Logger:
 
 
 def seconds(interval: Any) -> float:
-    """`ping_interval`: a number of seconds, or a pair whose second is a grace."""
-    if isinstance(interval, (tuple, list)):
-        return float(sum(interval))
-    return float(interval)
+    """`ping_interval`: a number of seconds, or a pair whose second is a grace. Whole seconds, as upstream, if it is one at least."""
+    total = float(sum(interval) if isinstance(interval, (tuple, list)) else interval)
+    return float(int(total)) if total >= 1 else total
 
 
 def cookie(given: Any) -> Optional[list[tuple[str, Any]]]:
@@ -115,12 +121,17 @@ def cookie(given: Any) -> Optional[list[tuple[str, Any]]]:
     return [(name, True), *attributes.items()]
 
 
+def path(options: dict[str, Any]) -> str:
+    """The path of the Socket.IO requests, with its slashes."""
+    given = str(options.get("path") or options.get("resource") or "socket.io")
+    return f"/{given.strip('/')}/"
+
+
 def engine(options: dict[str, Any], ask_handshake: bool) -> dict[str, Any]:
     """The engine's options. `ask_handshake`: a handshake passes WSGI middleware."""
     origins = options.get("cors_allowed_origins")
-    path = options.get("path") or options.get("resource") or "socket.io"
     return {
-        "path": path,
+        "path": path(options),
         "transports": transports(options.get("transports")),
         "allow_upgrades": bool(options.get("allow_upgrades", True)),
         "ping_interval": seconds(options.get("ping_interval", 25)),

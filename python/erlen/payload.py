@@ -1,12 +1,12 @@
 """Arguments of events and acks: Python values to the text of a JSON array with attachments, and back.
 
-A tuple is several arguments, None is none, anything else is one. `bytes` and `bytearray` leave the JSON as attachments,
-wherever they stand. The text is what `json.dumps` gives; only what JSON does not know is different:
+A tuple is several arguments, None is none, anything else is one. `bytes` and `bytearray` in dicts and lists leave the JSON as
+attachments, depth-first. The text is what `json.dumps` gives; only what JSON does not know is different:
 
 - NaN and Infinity become null, with one warning for each event, unless `allow_nan=True`;
 - what cannot be encoded is a TypeError that names the place, `$.items[3].at`, and the type.
 
-The common way is one call of the encoder, without a walk through the data: bytes are found by the encoder's own hook.
+The common way is one call of the encoder, without a walk through the data: the encoder itself says when it meets anything else.
 Spec: Socket.IO protocol, "Packet encoding".
 """
 
@@ -15,12 +15,18 @@ from __future__ import annotations
 import json as stdlib_json
 import logging
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional, Protocol
 
-__all__ = ["Codec", "Json", "arguments"]
+__all__ = ["Codec", "Json", "OwnCodec", "arguments"]
 
 _log = logging.getLogger("erlen")
+
+_SEPARATORS = (",", ":")
+_BYTES = (bytes, bytearray)
+_BAREWORD = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN')
+"""A string, or a number that JSON has not."""
 
 
 class Json(Protocol):
@@ -31,22 +37,6 @@ class Json(Protocol):
     def loads(self, s: str, **kwargs: Any) -> Any: ...
 
 
-class _Attachments:
-    """Collects the bytes that an encoder meets, in the order in which it meets them."""
-
-    __slots__ = ("found",)
-
-    def __init__(self) -> None:
-        self.found: list[bytes] = []
-
-    def take(self, value: Any) -> Any:
-        """The encoder's `default`: the placeholder of bytes."""
-        if isinstance(value, (bytes, bytearray)):
-            self.found.append(bytes(value))
-            return {"_placeholder": True, "num": len(self.found) - 1}
-        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
-
 def arguments(data: Any) -> list[Any]:
     """The list of arguments that a payload stands for."""
     if data is None:
@@ -54,18 +44,18 @@ def arguments(data: Any) -> list[Any]:
     return list(data) if isinstance(data, tuple) else [data]
 
 
-class Codec:
-    """The encoder and decoder of one SocketIO.
+_encode_common = stdlib_json.JSONEncoder(separators=_SEPARATORS, allow_nan=False).encode
 
-    :param json: the application's own module; None is the standard one. Its text is sent as it is.
+
+class Codec:
+    """The encoder and decoder of one SocketIO, by the standard `json`.
+
     :param allow_nan: sends NaN and Infinity as barewords, as Python does, which JavaScript cannot read.
     """
 
-    def __init__(self, json: Optional[Json] = None, allow_nan: bool = False) -> None:
-        self._json = json
+    def __init__(self, allow_nan: bool = False) -> None:
         self._allow_nan = allow_nan
         self._warned: set[str] = set()
-        self._strict = stdlib_json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
     def encode(self, args: Sequence[Any], name: str = "") -> tuple[str, list[bytes]]:
         """The text of the array of `args`, and the attachments.
@@ -73,130 +63,160 @@ class Codec:
         :param name: the event's, for messages.
         :raises TypeError: what cannot be encoded, with its place.
         """
-        if self._json is not None:
-            return self._encode_custom(args)
         try:
-            return self._strict.encode(list(args)), []
+            return _encode_common(args), []
         except (TypeError, ValueError):
             # Bytes, NaN, or what cannot be encoded: less common, and looked at again.
-            pass
-        return self._encode_slow(args, name)
+            return self._encode_uncommon(args, name)
 
-    def _encode_slow(self, args: Sequence[Any], name: str) -> tuple[str, list[bytes]]:
-        attachments = _Attachments()
-        encoder = stdlib_json.JSONEncoder(
-            separators=(",", ":"), allow_nan=self._allow_nan, default=attachments.take
-        )
-        value: Any = list(args)
+    def _encode_uncommon(self, args: Sequence[Any], name: str) -> tuple[str, list[bytes]]:
+        attachments: list[bytes] = []
         try:
-            return encoder.encode(value), attachments.found
-        except ValueError as error:
-            if not self._allow_nan and "Circular" not in str(error):
-                value = self._without_nan(value, "$", name)
-                attachments.found.clear()
-                return encoder.encode(value), attachments.found
-            raise
-        except TypeError:
-            place = _unencodable(value, "$")
-            if place is None:
-                raise
-            raise TypeError(f"{place} cannot be sent") from None
+            text = stdlib_json.dumps(args, separators=_SEPARATORS, default=_placeholders(attachments))
+        except TypeError as error:
+            raise _with_place(error, args) from None
+        if attachments:
+            _forbid_bytes_in_tuples(args)
+        if not self._allow_nan:
+            text = self._without_barewords(text, args, name)
+        return text, attachments
 
-    def _encode_custom(self, args: Sequence[Any]) -> tuple[str, list[bytes]]:
-        assert self._json is not None
-        attachments = _Attachments()
-        value = _with_placeholders(list(args), attachments)
-        try:
-            return self._json.dumps(value, separators=(",", ":")), attachments.found
-        except TypeError:
-            place = _unencodable(value, "$", self._json)
-            if place is None:
-                raise
-            raise TypeError(f"{place} cannot be sent") from None
+    def _without_barewords(self, text: str, args: Sequence[Any], name: str) -> str:
+        mended = _BAREWORD.sub(lambda found: found[0] if found[0][0] == '"' else "null", text)
+        if mended != text and name not in self._warned:
+            self._warned.add(name)
+            place = next(
+                (p for p, value in _walk(args) if isinstance(value, float) and not math.isfinite(value)), "$"
+            )
+            _log.warning(
+                "event %r: %s is NaN or Infinity, which JSON does not know, and is sent as null; SocketIO(allow_nan=True) sends it as "
+                "it is, which JavaScript cannot read",
+                name,
+                place,
+            )
+        return mended
 
-    def _without_nan(self, value: Any, place: str, name: str) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            if name not in self._warned:
-                self._warned.add(name)
-                _log.warning(
-                    "event %r: %s is %r, which JSON does not know, and is sent as null; SocketIO(allow_nan=True) sends it as it is, "
-                    "which JavaScript cannot read",
-                    name,
-                    _shown(place),
-                    value,
-                )
-            return None
-        if isinstance(value, dict):
-            return {key: self._without_nan(item, f"{place}.{key}", name) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._without_nan(item, f"{place}[{index}]", name) for index, item in enumerate(value)]
-        return value
+    def decode(self, text: str, attachments: Optional[Sequence[bytes]]) -> list[Any]:
+        """The arguments of a text that the engine has taken.
 
-    def decode(self, text: str, attachments: Optional[list[bytes]]) -> list[Any]:
-        """The arguments of a text that the engine has taken."""
-        values: list[Any] = (self._json or stdlib_json).loads(text)
+        :raises ValueError: Python cannot read it, as a number of very many digits.
+        :raises RecursionError: Python cannot read it, for its depth.
+        """
+        values: list[Any] = self.loads(text)
         if attachments:
             return [_without_placeholders(value, attachments) for value in values]
         return values
 
     def loads(self, text: str) -> Any:
         """Any JSON text as a value."""
-        return (self._json or stdlib_json).loads(text)
+        return stdlib_json.loads(text)
 
     def dumps(self, value: Any) -> str:
-        """A value as JSON text, without attachments."""
-        return self.encode([value])[0][1:-1]
+        """A value as JSON text, without attachments.
+
+        :raises TypeError: what cannot be encoded, bytes too.
+        """
+        text, attachments = self.encode([value])
+        if attachments:
+            raise TypeError("bytes cannot be sent here")
+        return text[1:-1]
 
 
-def _shown(place: str) -> str:
-    """The place in one payload: the first argument needs no index."""
-    return "$" + place[len("$[0]") :] if place.startswith("$[0]") else place
+class OwnCodec(Codec):
+    """By the application's own `json`, whose text is sent as it is."""
+
+    def __init__(self, json: Json) -> None:
+        super().__init__(allow_nan=True)
+        self._json = json
+
+    def encode(self, args: Sequence[Any], name: str = "") -> tuple[str, list[bytes]]:
+        attachments: list[bytes] = []
+        parts = [_with_placeholders(value, attachments) for value in args]
+        # The name is encoded together with the arguments, as upstream: what stands between them is the application's too.
+        text = self._json.dumps([name, *parts], separators=_SEPARATORS)
+        head = "[" + self._json.dumps(name, separators=_SEPARATORS)
+        if not parts or not text.startswith(head):
+            return self._json.dumps(parts, separators=_SEPARATORS), attachments
+        return "[" + text[len(head) :].lstrip()[1:], attachments
+
+    def loads(self, text: str) -> Any:
+        return self._json.loads(text)
+
+    def dumps(self, value: Any) -> str:
+        return self._json.dumps(value, separators=_SEPARATORS)
 
 
-def _unencodable(value: Any, place: str, json: Optional[Json] = None) -> Optional[str]:
-    """The first place below `value` that cannot be encoded, and its type."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, (str, int, float, bool, type(None))):
-                return f"{_shown(place)}: a key of type {type(key).__name__}"
-            found = _unencodable(item, f"{place}.{key}", json)
-            if found:
-                return found
-        return None
-    if isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            found = _unencodable(item, f"{place}[{index}]", json)
-            if found:
-                return found
-        return None
-    if isinstance(value, (str, int, float, bool, bytes, bytearray, type(None))):
-        return None
-    if json is not None:
-        try:
-            json.dumps(value)
-            return None
-        except TypeError:
-            pass
-    return f"{_shown(place)} of type {type(value).__name__}"
+def _placeholders(attachments: list[bytes]) -> Callable[[Any], Any]:
+    """The encoder's `default`: it meets bytes in their order."""
+
+    def default(value: Any) -> Any:
+        if not isinstance(value, _BYTES):
+            raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+        attachments.append(bytes(value))
+        return {"_placeholder": True, "num": len(attachments) - 1}
+
+    return default
 
 
-def _with_placeholders(value: Any, attachments: _Attachments) -> Any:
+def _with_placeholders(value: Any, attachments: list[bytes]) -> Any:
     """The value with placeholders for bytes; itself where there are none."""
-    if isinstance(value, (bytes, bytearray)):
-        return attachments.take(value)
+    if isinstance(value, _BYTES):
+        attachments.append(bytes(value))
+        return {"_placeholder": True, "num": len(attachments) - 1}
+    before = len(attachments)
+    parts: Any
     if isinstance(value, dict):
-        return {key: _with_placeholders(item, attachments) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return [_with_placeholders(item, attachments) for item in value]
-    return value
+        parts = {key: _with_placeholders(item, attachments) for key, item in value.items()}
+    elif isinstance(value, list):
+        parts = [_with_placeholders(item, attachments) for item in value]
+    else:
+        return value
+    return value if len(attachments) == before else parts
 
 
-def _without_placeholders(value: Any, attachments: list[bytes]) -> Any:
+def _without_placeholders(value: Any, attachments: Sequence[bytes]) -> Any:
     """The value with its attachments in their places. The engine has checked that each is there."""
-    if isinstance(value, dict):
-        if value.get("_placeholder") is True and isinstance(value.get("num"), int):
-            return attachments[value["num"]]
-        return {key: _without_placeholders(item, attachments) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_placeholders(item, attachments) for item in value]
-    return value
+    if not isinstance(value, dict):
+        return value
+    number = value.get("num")
+    if value.get("_placeholder") is True and isinstance(number, int) and 0 <= number < len(attachments):
+        return attachments[number]
+    return {key: _without_placeholders(item, attachments) for key, item in value.items()}
+
+
+def _walk(args: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Every value with its place, in the encoder's order. A payload that is the only argument is `$` itself."""
+    pending: list[tuple[str, Any]] = [("$", args[0] if len(args) == 1 else list(args))]
+    while pending:
+        place, value = pending.pop()
+        yield place, value
+        if isinstance(value, dict):
+            inner = [(f"{place}.{key}", item) for key, item in value.items()]
+        elif isinstance(value, (list, tuple)):
+            inner = [(f"{place}[{index}]", item) for index, item in enumerate(value)]
+        else:
+            continue
+        pending.extend(reversed(inner))
+
+
+def _with_place(error: TypeError, args: Sequence[Any]) -> TypeError:
+    """The encoder's error with the place that it is about."""
+    for place, value in _walk(args):
+        if isinstance(value, dict):
+            for key in value:
+                if not isinstance(key, (str, int, float, type(None))):
+                    return TypeError(
+                        f"{place}: keys must be str, int, float, bool or None, not {type(key).__name__}"
+                    )
+        elif not isinstance(value, (str, int, float, list, tuple, type(None), *_BYTES)):
+            return TypeError(f"{place}: Object of type {type(value).__name__} is not JSON serializable")
+    return error
+
+
+def _forbid_bytes_in_tuples(args: Sequence[Any]) -> None:
+    """Upstream looks for bytes in dicts and lists alone, and so would its clients' users."""
+    for place, value in _walk(args):
+        if isinstance(value, tuple) and any(isinstance(item, _BYTES) for _, item in _walk([value])):
+            raise TypeError(f"{place}: bytes in a tuple are not JSON serializable: put them into a list")

@@ -119,7 +119,7 @@ def _serve(
 ) -> None:
     if app.debug:
         _add_debugger(socketio)
-    engine = socketio._start_engine()
+    engine = socketio._serve(app)
     try:
         listener = engine.listen(*address, app, threads=threads, tls=certificates)
     except OSError as error:

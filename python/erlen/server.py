@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional
@@ -93,15 +92,20 @@ class Server:
     def on(
         self, event: str, handler: Optional[Callable[..., Any]] = None, namespace: Optional[str] = None
     ) -> Callable[..., Any]:
-        """Registers a function for an event, as a decorator too."""
-        if handler is None:
-            return self._socketio.on(event, namespace=namespace)
-        self._socketio.on_event(event, handler, namespace=namespace)
-        return handler
+        """Registers a function for an event, as a decorator too. It gets the sid first, and has no context of Flask's."""
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            self._socketio.registry.add(namespace or "/", event, function, raw=True)
+            self._socketio._open_namespaces()
+            return function
+
+        return register if handler is None else register(handler)
 
     def event(self, *args: Any, **kwargs: Any) -> Any:
-        """Registers a function for the event of its name."""
-        return self._socketio.event(*args, **kwargs)
+        """Registers a function for the event of its name, as :meth:`on`."""
+        if len(args) == 1 and not kwargs and callable(args[0]):
+            return self.on(args[0].__name__, args[0])
+        return lambda function: self.on(function.__name__, function, *args, **kwargs)
 
     def register_namespace(self, namespace: Namespace) -> None:
         """Registers a class namespace."""
@@ -200,6 +204,8 @@ class Server:
         :raises KeyError: the client is not in the namespace.
         :raises ValueError: nobody is in the namespace, or the room is another client's own.
         """
+        if room is None:
+            return
         socket = self._socket(sid, namespace)
         name = naming.text_of(room)
         if name != sid and self._socketio._socket(name, namespace or "/") is not None:
@@ -210,7 +216,7 @@ class Server:
     def leave_room(self, sid: str, room: Room, namespace: Optional[str] = None) -> None:
         """Takes a client out of a room; nothing happens if it is not there."""
         socket = self._socketio._socket(sid, namespace or "/")
-        if socket is not None:
+        if socket is not None and room is not None:
             self.logger.info("%s is leaving room %s [%s]", sid, room, namespace or "/")
             socket.leave(naming.text_of(room))
 
@@ -278,8 +284,8 @@ class Server:
         return background.start(target, *args, **kwargs)
 
     def sleep(self, seconds: float = 0) -> None:
-        """Sleeps."""
-        time.sleep(seconds)
+        """Sleeps, and lets others run meanwhile."""
+        background.sleep(seconds)
 
     def shutdown(self) -> None:
         """Stops the server."""

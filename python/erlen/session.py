@@ -14,11 +14,20 @@ from flask.sessions import SessionMixin
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["ManagedSession", "save"]
+__all__ = ["SAVED", "ManagedSession", "managed_session", "save"]
+
+SAVED = "saved_session"
+"""The key of a connection's environ under which its managed session is, as tests of applications know it."""
 
 
 class ManagedSession(dict[str, Any], SessionMixin):
     """A session that lives as long as its connection."""
+
+
+def managed_session(environ: dict[str, Any], opened: Any) -> ManagedSession:
+    """The managed session of a connection: a copy of the one that Flask has opened, where there is none yet."""
+    saved: ManagedSession = environ.setdefault(SAVED, ManagedSession(opened))
+    return saved
 
 
 def save(app: Flask, session: Any) -> None:

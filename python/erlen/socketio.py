@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+import weakref
 from collections.abc import Callable
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import flask
 
-from . import _erlen, background, flask_run, naming, options
-from .context import Connection
+from . import _erlen, aio, background, flask_run, naming, options
+from .context import Connection, isolated
 from .dispatch import Current, Dispatcher, current
-from .handlers import RESERVED, Handler, Registry
+from .handlers import Registry
 from .namespace import Namespace
 from .payload import Codec, arguments
 from .server import Server
-from .wsgi import Middleware, admit
+from .wsgi import Middleware, admit, is_wrapped
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -32,6 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["SocketIO"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+RESERVED = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+)
+"""Events that mean something to the protocol or to its clients: nobody may emit them."""
 
 
 class Reason:
@@ -75,13 +79,13 @@ class SocketIO:
         self.registry = Registry()
         self.codec = Codec()
         self.logger = logging.getLogger("socketio.server")
-        self._logs_events = False
         self._runs_in_line = False
-        self._has_queue = False
+        self._queue = ""
         self._app: Optional[Flask] = None
         self._dispatcher = Dispatcher(self)
         self._engine: Optional[_erlen.Engine] = None
         self._engine_lock = threading.Lock()
+        self._asks = False
         if app is not None or "message_queue" in options:
             self.init_app(app, **options)
         else:
@@ -107,9 +111,8 @@ class SocketIO:
         self.codec = options.codec(given, app)
         self.logger = options.logger("socketio.server", given.get("logger", False))
         options.logger("engineio.server", given.get("engineio_logger", False))
-        self._logs_events = self.logger.isEnabledFor(logging.INFO)
         self._runs_in_line = given.get("async_handlers", True) is False
-        self._has_queue = bool(given.get("message_queue") or given.get("client_manager"))
+        self._queue = next((name for name in ("message_queue", "client_manager") if given.get(name)), "")
         self._engine = None
         self._app = app
         self.server = Server(self)
@@ -121,7 +124,8 @@ class SocketIO:
             app.extensions = {}
         app.extensions["socketio"] = self
         flask_run.take_over()
-        self.sockio_mw = Middleware(app.wsgi_app, self)
+        self.sockio_mw = Middleware(app, self, options.path(given))
+        app.extensions.setdefault("erlen", weakref.WeakKeyDictionary())[self] = self.sockio_mw
         app.wsgi_app = self.sockio_mw  # type: ignore[method-assign]
 
     # Registering.
@@ -293,7 +297,7 @@ class SocketIO:
 
     def run(
         self,
-        app: Optional[Flask] = None,
+        app: Flask,
         host: Optional[str] = None,
         port: Optional[int] = None,
         **kwargs: Any,
@@ -301,7 +305,7 @@ class SocketIO:
         """Serves the application and the clients, until it is stopped. See :func:`erlen.run.run` for the keywords."""
         from .run import run
 
-        run(self, app or self._require_app(), host, port, **kwargs)
+        run(self, app, host, port, **kwargs)
 
     def stop(self) -> None:
         """Ends :meth:`run`, from any thread. Nothing happens where nothing runs."""
@@ -319,8 +323,8 @@ class SocketIO:
         return background.start(target, *args, **kwargs)
 
     def sleep(self, seconds: float = 0) -> None:
-        """Sleeps."""
-        time.sleep(seconds)
+        """Sleeps, and lets others run meanwhile."""
+        background.sleep(seconds)
 
     def test_client(
         self,
@@ -362,7 +366,7 @@ class SocketIO:
             if socket is None:
                 return "", 400
             client = self._dispatcher.client(socket)
-        return self._dispatcher.invoke(self, client, Handler(handler), message, args)
+        return self._dispatcher.invoke(self, client, handler, message, args)
 
     def _require_server(self) -> Server:
         if self.server is None:
@@ -387,14 +391,32 @@ class SocketIO:
         """The engine, started when it is first needed: not at import, for a process that forks."""
         with self._engine_lock:
             if self._engine is None:
-                if self._has_queue:
-                    raise NotImplementedError(
-                        "message_queue and client_manager are not built yet: leave them out, one process uses all cores"
-                    )
-                ask = self.sockio_mw is not None and self._require_app().wsgi_app is not self.sockio_mw
+                self._refuse_queue()
+                ask = self._app is not None and is_wrapped(self._app, self.sockio_mw)
+                self._asks = ask
                 self._engine = _erlen.Engine(self._dispatcher, **options.engine(self.server_options, ask))
         self._open_namespaces()
         return self._engine
+
+    def _refuse_queue(self) -> None:
+        """What goes through a queue does not go anywhere yet, and says so."""
+        if self._queue:
+            raise NotImplementedError(
+                f"{self._queue} is not built yet: leave it out, one process uses all cores"
+            )
+
+    def _serve(self, app: Flask) -> _erlen.Engine:
+        """The engine, for an application that is about to be served: one of those that this was bound to."""
+        middleware: Optional[Middleware] = app.extensions.get("erlen", {}).get(self)
+        if middleware is None:
+            raise RuntimeError("this SocketIO is not bound to that application: call init_app(app) first")
+        with self._engine_lock:
+            if app is not self._app:
+                self._app, self.sockio_mw, self._engine = app, middleware, None
+            elif self._engine is not None and not self._asks and is_wrapped(app, middleware):
+                # A test client has started it, before the application was wrapped.
+                self._engine = None
+        return self._start_engine()
 
     def _open_namespaces(self) -> None:
         """Tells the engine which namespaces may be joined, and what is to be called for them."""
@@ -430,13 +452,12 @@ class SocketIO:
         callback: Optional[Callable[..., Any]],
     ) -> int:
         """Encodes and emits. How many were reached, where there is a callback."""
-        if self._has_queue:
-            self._start_engine()
+        self._refuse_queue()
         name = _event_name(event)
         target = naming.names(to, "to")
         left_out = naming.names(skip, "skip_sid")
         text, attachments = self.codec.encode(args, name)
-        if self._logs_events:
+        if self.logger.isEnabledFor(logging.INFO):
             self.logger.info('emitting event "%s" to %s [%s]', name, to or "all", namespace)
         engine = self._engine
         if engine is None:
@@ -444,12 +465,11 @@ class SocketIO:
         if callback is None:
             engine.emit(namespace, name, text, attachments, target, left_out)
             return 0
-        if target is None:
-            target = [socket.sid for socket in engine.sockets(namespace)]
         codec = self.codec
 
         def answer(sid: str, args_text: str, answered: Optional[list[bytes]]) -> None:
-            copy_context().run(callback, *codec.decode(args_text, answered))
+            values = codec.decode(args_text, answered)
+            isolated(lambda: aio.settle(callback(*values)))
 
         return engine.emit_with_ack(namespace, name, text, attachments, target, left_out, answer)
 
@@ -458,14 +478,16 @@ class SocketIO:
         handled = current.get()
         if handled is None:
             return callback
-        handler = Handler(callback)
 
         def in_context(*args: Any) -> None:
             socket = self._socket(handled.client.sid, handled.client.namespace)
             if socket is None:
                 return
-            current.set(Current(self, socket, handled.client))
-            self._dispatcher.invoke(self, handled.client, handler, None, args)
+            token = current.set(Current(self, socket, handled.client))
+            try:
+                self._dispatcher.invoke(self, handled.client, callback, None, args)
+            finally:
+                current.reset(token)
 
         return in_context
 
@@ -475,9 +497,11 @@ class SocketIO:
         if socket is None or self._is_connecting(socket):
             return
         client = self._dispatcher.client(socket)
+        if not socket.disconnect():
+            return
+        self.logger.info("Disconnecting %s [%s]", sid, namespace)
         try:
-            if socket.disconnect() and self.registry.wants(namespace, "disconnect"):
-                self._dispatcher._handle(self, socket, client, "disconnect", Reason.SERVER_DISCONNECT)
+            self._dispatcher._handle(self, socket, client, "disconnect", Reason.SERVER_DISCONNECT)
         finally:
             socket.disconnected()
 
@@ -502,6 +526,6 @@ def _event_name(event: Union[str, int]) -> str:
         name = str(int(event))
     else:
         raise TypeError(f"event must be a str, not {type(event).__name__}")
-    if name in RESERVED or name == "connect_error":
+    if name in RESERVED:
         raise ValueError(f"the event name {name!r} is reserved")
     return name

@@ -9,7 +9,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
+from flask.testing import EnvironBuilder
+
 from . import _erlen
+from .context import Connection, inline
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -44,7 +47,7 @@ class SocketIOTestClient:
         auth: Optional[dict[str, Any]] = None,
         flask_test_client: Optional[FlaskClient] = None,
     ) -> None:
-        if socketio._has_queue:
+        if socketio._queue:
             raise RuntimeError(
                 "Test client cannot be used with a message queue. Disable the queue on your test configuration."
             )
@@ -76,19 +79,26 @@ class SocketIOTestClient:
         name = namespace or "/"
         if self._client is None:
             self._open(query_string, headers)
+        elif query_string or headers:
+            # As upstream, the handlers of this namespace on see the request of the new handshake.
+            self._require().session.data = self._connection(query_string, headers)
         client = self._require()
         codec = self.socketio.codec
-        refusal = client.connect(name, codec.dumps(auth) if auth else None)
+        refusal = inline(client.connect, name, codec.dumps(auth) if auth else None)
         self.connected[name] = refusal is None
         self._receive()
 
     def _open(self, query_string: Optional[str], headers: Any) -> None:
-        environ = self._environ(query_string, headers)
-        target = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
-        connection = self.socketio._connection(environ)
+        connection = self._connection(query_string, headers)
+        target = f"/socket.io/?{connection.environ['QUERY_STRING']}"
         self._client = self.socketio._start_engine().test_client(target, [], connection)
         self.eio_sid = connection.sid = self._client.session.sid
         self.clients[self.eio_sid] = self
+
+    def _connection(self, query_string: Optional[str], headers: Any) -> Connection:
+        connection = self.socketio._connection(self._environ(query_string, headers))
+        connection.sid = self.eio_sid
+        return connection
 
     def _environ(self, query_string: Optional[str], headers: Any) -> dict[str, Any]:
         """The environ of the handshake, by Flask's builder."""
@@ -97,12 +107,14 @@ class SocketIOTestClient:
         client = self.flask_test_client
         if client is not None:
             given["environ_base"] = dict(client.environ_base)
-        with self.app.test_request_context("/socket.io", **given) as context:
-            environ: dict[str, Any] = context.request.environ
+        builder = EnvironBuilder(self.app, path="/socket.io/", **given)
+        try:
+            environ: dict[str, Any] = builder.get_environ()
+        finally:
+            builder.close()
         if client is not None:
             client._add_cookies_to_wsgi(environ)
         environ["flask.app"] = self.app
-        environ["PATH_INFO"] = "/socket.io/"
         return environ
 
     def disconnect(self, namespace: Optional[str] = None) -> None:
@@ -113,7 +125,7 @@ class SocketIOTestClient:
         name = namespace or "/"
         if not self.is_connected(name):
             raise RuntimeError("not connected")
-        self._require().disconnect(name)
+        inline(self._require().disconnect, name)
         self.connected[name] = False
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> Any:
@@ -134,7 +146,7 @@ class SocketIOTestClient:
             ack_id = self.callback_counter
         self.acks = None
         text, attachments = self.socketio.codec.encode(args, event)
-        self._require().emit(name, event, text, attachments, ack_id)
+        inline(self._require().emit, name, event, text, attachments, ack_id)
         self._receive(ack_id)
         if not wants_ack or self.acks is None:
             return None

@@ -2,7 +2,7 @@
 
 Requests of pages never come here by the engine's path: the engine takes those. What does come by it runs under a WSGI server that is
 not Erlen's, and is told so. A handshake passes the middleware that was put around `app.wsgi_app` after the SocketIO (ProxyFix, a
-prefix), so that its handlers see the environ that these made.
+prefix), so that its handlers see the environ that these made; one that answers by itself refuses the handshake.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Optional
 
+import flask
+
 from . import _erlen, cors
 
 if TYPE_CHECKING:
@@ -18,45 +20,87 @@ if TYPE_CHECKING:
 
     from .socketio import SocketIO
 
-__all__ = ["Middleware", "admit"]
+__all__ = ["Middleware", "admit", "is_wrapped"]
 
 _log = logging.getLogger("erlen")
 
 _HANDSHAKE = "erlen.handshake"
-"""The key of an environ that is a handshake's: a list, in which the environ is put down where it arrives."""
+"""The key of an environ that is a handshake's: its value is the `_Passage`."""
 
 
 class Middleware:
     """Stands where Flask-SocketIO's middleware would.
 
-    :param wsgi_app: what it is put around.
+    :param app: the application; what it has as its `wsgi_app` is what this is put around. A debugger may be put in its place.
+    :param path: that of the Socket.IO requests, with its slashes.
     """
 
-    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]], socketio: SocketIO) -> None:
-        self.wsgi_app = wsgi_app
+    def __init__(self, app: Flask, socketio: SocketIO, path: str) -> None:
+        self.flask_app = app
+        self.wsgi_app: Callable[..., Iterable[bytes]] = app.wsgi_app
         self._socketio = socketio
-        self._told = False
+        self._path = path
+        self._told: set[str] = set()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        arrived: Optional[list[dict[str, Any]]] = environ.pop(_HANDSHAKE, None)
-        if arrived is not None:
-            arrived.append(environ)
+        environ["flask.app"] = self.flask_app
+        passage: Optional[_Passage] = environ.pop(_HANDSHAKE, None)
+        if passage is not None and passage.socketio is self._socketio:
+            passage.environ = environ
             start_response("200 OK", [("Content-Type", "text/plain")])
             return [b""]
-        options = self._socketio.server_options
-        path = str(options.get("path") or options.get("resource") or "socket.io").strip("/")
-        if environ.get("PATH_INFO", "").startswith(f"/{path}/"):
-            self._tell()
-            return self._socketio._require_server().handle_request(environ, start_response)
-        return self.wsgi_app(environ, start_response)
-
-    def _tell(self) -> None:
-        if not self._told:
-            self._told = True
-            _log.error(
+        if passage is not None:
+            # Another SocketIO of the application, further inside, waits for it.
+            environ[_HANDSHAKE] = passage
+            return self.wsgi_app(environ, start_response)
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(self._path):
+            self._tell_once(
                 "a Socket.IO request came to a WSGI server that is not Erlen's: "
                 "start the application by `erlen run`, or by gunicorn with -k erlen.gunicorn.Worker"
             )
+            return self._socketio._require_server().handle_request(environ, start_response)
+        if path + "/" == self._path:
+            self._tell_once(
+                f"{path} without the final slash is a page of the application: Socket.IO's path is {self._path}"
+            )
+        return self.wsgi_app(environ, start_response)
+
+    def _tell_once(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            _log.warning(message)
+
+
+def is_wrapped(app: Flask, middleware: Optional[Middleware]) -> bool:
+    """Whether anything stands around the middleware of an application, which handshakes must pass."""
+    return app.wsgi_app is not middleware or type(app).__call__ is not flask.Flask.__call__
+
+
+class _Passage:
+    """A handshake on its way through the middleware around the application."""
+
+    def __init__(self, socketio: SocketIO) -> None:
+        self.socketio = socketio
+        self.environ: Optional[dict[str, Any]] = None
+        """As it has arrived; None if it was answered on the way."""
+        self.status = ""
+
+    def go(self, app: Flask, environ: dict[str, Any]) -> None:
+        """Passes."""
+        environ[_HANDSHAKE] = self
+        answer = app(environ, self._start_response)
+        try:
+            for _ in answer:
+                pass
+        finally:
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+
+    def _start_response(self, status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
+        self.status = status
+        return lambda data: None
 
 
 def admit(socketio: SocketIO, app: Flask, request: _erlen.Request) -> dict[str, Any]:
@@ -65,33 +109,15 @@ def admit(socketio: SocketIO, app: Flask, request: _erlen.Request) -> dict[str, 
     :raises Refused: a middleware answers it itself, or the origin is not accepted.
     """
     environ = _erlen.environ(request)
-    if app.wsgi_app is not socketio.sockio_mw:
-        environ = _through_middleware(app, environ)
+    if is_wrapped(app, socketio.sockio_mw):
+        passage = _Passage(socketio)
+        passage.go(app, environ)
+        if passage.environ is None:
+            raise _erlen.Refused(f"a middleware of the application answered the handshake: {passage.status}")
+        environ = passage.environ
     check = cors.check_of(socketio.server_options.get("cors_allowed_origins"))
     origin = environ.get("HTTP_ORIGIN")
     if check is not None and origin is not None and not check(origin, environ):
+        _log.warning("the origin %s is not accepted", origin)
         raise _erlen.Refused("Not an accepted origin.")
     return environ
-
-
-def _through_middleware(app: Flask, environ: dict[str, Any]) -> dict[str, Any]:
-    arrived: list[dict[str, Any]] = []
-    environ[_HANDSHAKE] = arrived
-    status = ""
-
-    def start_response(line: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
-        nonlocal status
-        status = line
-        return lambda data: None
-
-    answer = app.wsgi_app(environ, start_response)
-    try:
-        for _ in answer:
-            pass
-    finally:
-        close = getattr(answer, "close", None)
-        if close is not None:
-            close()
-    if not arrived:
-        raise _erlen.Refused(f"a middleware of the application answered the handshake: {status}")
-    return arrived[0]

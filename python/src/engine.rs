@@ -151,7 +151,7 @@ impl Engine {
         event: &str,
         args: &str,
         attachments: Vec<Bound<'_, PyBytes>>,
-        to: Vec<String>,
+        to: Option<Vec<String>>,
         skip: Option<Vec<String>>,
         callback: Py<PyAny>,
     ) -> PyResult<usize> {
@@ -165,7 +165,8 @@ impl Engine {
         };
         let function = Arc::new(callback);
         let mut reached = 0;
-        for socket in namespace.sockets_in(to).iter().filter(|socket| !skipped(socket)) {
+        let sockets = to.map_or_else(|| namespace.sockets(), |rooms| namespace.sockets_in(rooms));
+        for socket in sockets.iter().filter(|socket| !skipped(socket)) {
             let args = Encoded::new(args, &attachments)?;
             wait_for_room(py, socket, args.size());
             let sink = Callback { function: Arc::clone(&function), pool: Arc::clone(&self.delegate.pool) };
