@@ -1,6 +1,7 @@
 """What Erlen raises. The names are python-socketio's (`socketio.exceptions`).
 
-Where python-socketio is installed, each of these is one of its classes too, so that an application may catch either.
+An application that has python-socketio may catch either: once that is imported, `derive_from_upstream` makes each of these one of its
+classes too. It is not imported for that: it takes longer to import than all of Erlen.
 """
 
 from __future__ import annotations
@@ -8,11 +9,6 @@ from __future__ import annotations
 import builtins
 import sys
 from typing import Any, Optional
-
-try:
-    from socketio import exceptions as _upstream
-except ImportError:
-    _upstream = None
 
 __all__ = [
     "BadNamespaceError",
@@ -24,21 +20,15 @@ __all__ = [
 ]
 
 
-def _also(name: str) -> tuple[type[Exception], ...]:
-    """python-socketio's class of that name, if it is installed."""
-    found = getattr(_upstream, name, None)
-    return () if found is None else (found,)
-
-
-class SocketIOError(*(_also("SocketIOError") or (Exception,))):  # type: ignore[misc]
+class SocketIOError(Exception):
     """The base of all of them."""
 
 
-class ConnectionError(SocketIOError, *_also("ConnectionError")):  # type: ignore[misc]
+class ConnectionError(SocketIOError):  # noqa: A001 - the name is the API's
     """A connection could not be made, or is not there."""
 
 
-class ConnectionRefusedError(ConnectionError, *_also("ConnectionRefusedError")):  # type: ignore[misc]
+class ConnectionRefusedError(ConnectionError):
     """Raised by a connect handler to refuse a client.
 
     The first argument is the message that the client gets; further ones are its `data`, one as itself, several as a list.
@@ -54,15 +44,15 @@ class ConnectionRefusedError(ConnectionError, *_also("ConnectionRefusedError")):
             self.error_args["data"] = list(args[1:])
 
 
-class TimeoutError(SocketIOError, *_also("TimeoutError")):  # type: ignore[misc]
+class TimeoutError(SocketIOError):
     """An acknowledgement did not come in time."""
 
 
-class BadNamespaceError(SocketIOError, *_also("BadNamespaceError")):  # type: ignore[misc]
+class BadNamespaceError(SocketIOError):
     """A namespace that the client is not connected to."""
 
 
-class DisconnectedError(SocketIOError, *_also("DisconnectedError")):  # type: ignore[misc]
+class DisconnectedError(SocketIOError):
     """The client has gone."""
 
 
@@ -85,3 +75,22 @@ def refuses(error: BaseException) -> bool:
         return True
     foreign = getattr(sys.modules.get("socketio.exceptions"), "ConnectionRefusedError", None)
     return foreign is not None and isinstance(error, foreign)
+
+
+def derive_from_upstream() -> None:
+    """Makes python-socketio's classes bases of these, where it has been imported. Done once; called before one is raised."""
+    upstream = sys.modules.get("socketio.exceptions")
+    if upstream is None:
+        return
+    for own in (
+        SocketIOError,
+        ConnectionError,
+        ConnectionRefusedError,
+        TimeoutError,
+        BadNamespaceError,
+        DisconnectedError,
+    ):
+        base = getattr(upstream, own.__name__, None)
+        if base is None or issubclass(own, base):
+            continue
+        own.__bases__ = (base,) if own is SocketIOError else (*own.__bases__, base)

@@ -40,10 +40,11 @@ class Worker(base.Worker):  # type: ignore[misc]
         from .socketio import SocketIO
 
         application = self.wsgi
-        socketio = loading.socketio_of(_flask_of(application))
+        app = _flask_of(application)
+        socketio = loading.socketio_of(app)
         if socketio is None:
-            socketio = SocketIO(_flask_of(application))
-        engine = socketio._start_engine()
+            socketio = SocketIO(app)
+        engine = socketio._serve(app, application)
         certificates = (
             tls.pem(certfile=self.cfg.certfile, keyfile=self.cfg.keyfile) if self.cfg.is_ssl else None
         )

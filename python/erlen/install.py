@@ -6,6 +6,7 @@ python-engineio is not installed, `engineio.payload.Payload` is there for those 
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from types import ModuleType
@@ -16,7 +17,7 @@ __all__ = ["install_as_flask_socketio"]
 def install_as_flask_socketio() -> None:
     """Makes `import flask_socketio` mean Erlen, in this process. Call it before the application is imported."""
     import erlen
-    from erlen import namespace, test_client
+    from erlen import exceptions, namespace, test_client
 
     module = ModuleType("flask_socketio", "Flask-SocketIO's API on Erlen's engine.")
     for name in erlen.__all__:
@@ -25,6 +26,9 @@ def install_as_flask_socketio() -> None:
     sys.modules["flask_socketio"] = module
     sys.modules["flask_socketio.namespace"] = namespace
     sys.modules["flask_socketio.test_client"] = test_client
+    if importlib.util.find_spec("socketio") is not None:
+        importlib.import_module("socketio.exceptions")
+        exceptions.derive_from_upstream()
     _shim_payload()
 
 

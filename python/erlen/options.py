@@ -105,9 +105,8 @@ def logger(name: str, wanted: Any) -> logging.Logger:
 
 
 def seconds(interval: Any) -> float:
-    """`ping_interval`: a number of seconds, or a pair whose second is a grace. Whole seconds, as upstream, if it is one at least."""
-    total = float(sum(interval) if isinstance(interval, (tuple, list)) else interval)
-    return float(int(total)) if total >= 1 else total
+    """`ping_interval`: a number of seconds, or a pair whose second is a grace."""
+    return float(sum(interval) if isinstance(interval, (tuple, list)) else interval)
 
 
 def cookie(given: Any) -> Optional[list[tuple[str, Any]]]:

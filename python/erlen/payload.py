@@ -1,7 +1,7 @@
 """Arguments of events and acks: Python values to the text of a JSON array with attachments, and back.
 
-A tuple is several arguments, None is none, anything else is one. `bytes` and `bytearray` in dicts and lists leave the JSON as
-attachments, depth-first. The text is what `json.dumps` gives; only what JSON does not know is different:
+A tuple is several arguments, None is none, anything else is one. `bytes` and `bytearray` leave the JSON as attachments,
+depth-first. The text is what `json.dumps` gives; only what JSON does not know is different:
 
 - NaN and Infinity become null, with one warning for each event, unless `allow_nan=True`;
 - what cannot be encoded is a TypeError that names the place, `$.items[3].at`, and the type.
@@ -75,8 +75,6 @@ class Codec:
             text = stdlib_json.dumps(args, separators=_SEPARATORS, default=_placeholders(attachments))
         except TypeError as error:
             raise _with_place(error, args) from None
-        if attachments:
-            _forbid_bytes_in_tuples(args)
         if not self._allow_nan:
             text = self._without_barewords(text, args, name)
         return text, attachments
@@ -167,7 +165,7 @@ def _with_placeholders(value: Any, attachments: list[bytes]) -> Any:
     parts: Any
     if isinstance(value, dict):
         parts = {key: _with_placeholders(item, attachments) for key, item in value.items()}
-    elif isinstance(value, list):
+    elif isinstance(value, (list, tuple)):
         parts = [_with_placeholders(item, attachments) for item in value]
     else:
         return value
@@ -213,10 +211,3 @@ def _with_place(error: TypeError, args: Sequence[Any]) -> TypeError:
         elif not isinstance(value, (str, int, float, list, tuple, type(None), *_BYTES)):
             return TypeError(f"{place}: Object of type {type(value).__name__} is not JSON serializable")
     return error
-
-
-def _forbid_bytes_in_tuples(args: Sequence[Any]) -> None:
-    """Upstream looks for bytes in dicts and lists alone, and so would its clients' users."""
-    for place, value in _walk(args):
-        if isinstance(value, tuple) and any(isinstance(item, _BYTES) for _, item in _walk([value])):
-            raise TypeError(f"{place}: bytes in a tuple are not JSON serializable: put them into a list")

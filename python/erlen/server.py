@@ -184,6 +184,7 @@ class Server:
         )
         limit = CALL_TIMEOUT if timeout is None else timeout
         if not reached or not answered.wait(limit):
+            exceptions.derive_from_upstream()
             raise exceptions.TimeoutError()
         return tuple(answer) if len(answer) > 1 else answer[0] if answer else None
 

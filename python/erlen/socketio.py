@@ -82,6 +82,7 @@ class SocketIO:
         self._runs_in_line = False
         self._queue = ""
         self._app: Optional[Flask] = None
+        self._entry: Optional[Callable[..., Any]] = None
         self._dispatcher = Dispatcher(self)
         self._engine: Optional[_erlen.Engine] = None
         self._engine_lock = threading.Lock()
@@ -114,7 +115,7 @@ class SocketIO:
         self._runs_in_line = given.get("async_handlers", True) is False
         self._queue = next((name for name in ("message_queue", "client_manager") if given.get(name)), "")
         self._engine = None
-        self._app = app
+        self._app = self._entry = app
         self.server = Server(self)
         for namespace in self.namespace_handlers:
             namespace._set_server(self.server)
@@ -385,14 +386,14 @@ class SocketIO:
 
     def _admit(self, request: _erlen.Request) -> Connection:
         """Decides on a handshake, and makes what is kept for its session."""
-        return self._connection(admit(self, self._require_app(), request))
+        return self._connection(admit(self, self._entry or self._require_app(), request))
 
     def _start_engine(self) -> _erlen.Engine:
         """The engine, started when it is first needed: not at import, for a process that forks."""
         with self._engine_lock:
             if self._engine is None:
                 self._refuse_queue()
-                ask = self._app is not None and is_wrapped(self._app, self.sockio_mw)
+                ask = self._app is not None and is_wrapped(self._app, self._entry, self.sockio_mw)
                 self._asks = ask
                 self._engine = _erlen.Engine(self._dispatcher, **options.engine(self.server_options, ask))
         self._open_namespaces()
@@ -405,15 +406,19 @@ class SocketIO:
                 f"{self._queue} is not built yet: leave it out, one process uses all cores"
             )
 
-    def _serve(self, app: Flask) -> _erlen.Engine:
-        """The engine, for an application that is about to be served: one of those that this was bound to."""
+    def _serve(self, app: Flask, entry: Optional[Callable[..., Any]] = None) -> _erlen.Engine:
+        """The engine, for an application that is about to be served: one of those that this was bound to.
+
+        :param entry: the WSGI application that is served, where that is something around the Flask application.
+        """
         middleware: Optional[Middleware] = app.extensions.get("erlen", {}).get(self)
         if middleware is None:
             raise RuntimeError("this SocketIO is not bound to that application: call init_app(app) first")
         with self._engine_lock:
+            self._entry = entry or app
             if app is not self._app:
                 self._app, self.sockio_mw, self._engine = app, middleware, None
-            elif self._engine is not None and not self._asks and is_wrapped(app, middleware):
+            elif self._engine is not None and not self._asks and is_wrapped(app, self._entry, middleware):
                 # A test client has started it, before the application was wrapped.
                 self._engine = None
         return self._start_engine()

@@ -40,7 +40,7 @@ class Middleware:
         self.wsgi_app: Callable[..., Iterable[bytes]] = app.wsgi_app
         self._socketio = socketio
         self._path = path
-        self._told: set[str] = set()
+        self._told = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ["flask.app"] = self.flask_app
@@ -53,28 +53,28 @@ class Middleware:
             # Another SocketIO of the application, further inside, waits for it.
             environ[_HANDSHAKE] = passage
             return self.wsgi_app(environ, start_response)
-        path = environ.get("PATH_INFO", "")
-        if path.startswith(self._path):
-            self._tell_once(
+        if environ.get("PATH_INFO", "").startswith(self._path):
+            self._tell()
+            return self._socketio._require_server().handle_request(environ, start_response)
+        return self.wsgi_app(environ, start_response)
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            _log.warning(
                 "a Socket.IO request came to a WSGI server that is not Erlen's: "
                 "start the application by `erlen run`, or by gunicorn with -k erlen.gunicorn.Worker"
             )
-            return self._socketio._require_server().handle_request(environ, start_response)
-        if path + "/" == self._path:
-            self._tell_once(
-                f"{path} without the final slash is a page of the application: Socket.IO's path is {self._path}"
-            )
-        return self.wsgi_app(environ, start_response)
-
-    def _tell_once(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
-            _log.warning(message)
 
 
-def is_wrapped(app: Flask, middleware: Optional[Middleware]) -> bool:
-    """Whether anything stands around the middleware of an application, which handshakes must pass."""
-    return app.wsgi_app is not middleware or type(app).__call__ is not flask.Flask.__call__
+def is_wrapped(app: Flask, entry: object, middleware: Optional[Middleware]) -> bool:
+    """Whether anything stands around the middleware of an application, which handshakes must pass.
+
+    :param entry: the WSGI application that is served.
+    """
+    if entry is not app or type(app).__call__ is not flask.Flask.__call__:
+        return True
+    return app.wsgi_app is not middleware
 
 
 class _Passage:
@@ -86,7 +86,7 @@ class _Passage:
         """As it has arrived; None if it was answered on the way."""
         self.status = ""
 
-    def go(self, app: Flask, environ: dict[str, Any]) -> None:
+    def go(self, app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> None:
         """Passes."""
         environ[_HANDSHAKE] = self
         answer = app(environ, self._start_response)
@@ -103,15 +103,17 @@ class _Passage:
         return lambda data: None
 
 
-def admit(socketio: SocketIO, app: Flask, request: _erlen.Request) -> dict[str, Any]:
+def admit(
+    socketio: SocketIO, entry: Callable[..., Iterable[bytes]], request: _erlen.Request
+) -> dict[str, Any]:
     """The environ of a handshake, after the middleware around the application.
 
     :raises Refused: a middleware answers it itself, or the origin is not accepted.
     """
     environ = _erlen.environ(request)
-    if is_wrapped(app, socketio.sockio_mw):
+    if socketio._asks:
         passage = _Passage(socketio)
-        passage.go(app, environ)
+        passage.go(entry, environ)
         if passage.environ is None:
             raise _erlen.Refused(f"a middleware of the application answered the handshake: {passage.status}")
         environ = passage.environ
