@@ -20,7 +20,11 @@ __all__ = [
 ]
 
 
-class SocketIOError(Exception):
+class _Root(Exception):
+    """Stands between, since a class right below a built-in one cannot be given another base."""
+
+
+class SocketIOError(_Root):
     """The base of all of them."""
 
 
@@ -93,4 +97,4 @@ def derive_from_upstream() -> None:
         base = getattr(upstream, own.__name__, None)
         if base is None or issubclass(own, base):
             continue
-        own.__bases__ = (base,) if own is SocketIOError else (*own.__bases__, base)
+        own.__bases__ = (*own.__bases__, base)

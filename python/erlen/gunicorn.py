@@ -45,6 +45,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         if socketio is None:
             socketio = SocketIO(app)
         engine = socketio._serve(app, application)
+        beside = socketio._beside(app)
         certificates = (
             tls.pem(certfile=self.cfg.certfile, keyfile=self.cfg.keyfile) if self.cfg.is_ssl else None
         )
@@ -62,6 +63,7 @@ class Worker(base.Worker):  # type: ignore[misc]
                     threads=max(self.cfg.threads, 100),
                     tls=certificates,
                     fd=sock.fileno(),
+                    also=[other._serve(app, application) for other in beside],
                 )
             )
         socketio.wsgi_server = listeners[0]
@@ -76,8 +78,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         for listener in listeners:
             while not listener.wait(1.0):
                 self.notify()
-        socketio.wsgi_server = None
-        engine.shutdown()
+        for served in (socketio, *beside):
+            served._over()
 
 
 def _flask_of(application: Any) -> Any:

@@ -120,8 +120,11 @@ def _serve(
     if app.debug:
         _add_debugger(socketio)
     engine = socketio._serve(app)
+    beside = socketio._beside(app)
     try:
-        listener = engine.listen(*address, app, threads=threads, tls=certificates)
+        listener = engine.listen(
+            *address, app, threads=threads, tls=certificates, also=[other._serve(app) for other in beside]
+        )
     except OSError as error:
         raise SystemExit(_sentence(error, *address)) from None
     except ValueError as error:
@@ -132,10 +135,8 @@ def _serve(
         with _terminable(listener):
             _wait(listener)
     finally:
-        socketio.wsgi_server = None
-        # A new run begins with a new engine: this one takes no sessions any longer.
-        socketio._engine = None
-        engine.shutdown()
+        for served in (socketio, *beside):
+            served._over()
 
 
 def _wait(listener: _erlen.Listener) -> None:

@@ -423,6 +423,18 @@ class SocketIO:
                 self._engine = None
         return self._start_engine()
 
+    def _beside(self, app: Flask) -> list[SocketIO]:
+        """The other SocketIO objects of an application that are to be served with this one: they have paths of their own."""
+        path = options.path(self.server_options)
+        others = [other for other in app.extensions.get("erlen", ()) if other.wsgi_server is None]
+        return [other for other in others if options.path(other.server_options) != path]
+
+    def _over(self) -> None:
+        """A run has ended, and its engine with it: a new run begins with a new one."""
+        engine, self._engine, self.wsgi_server = self._engine, None, None
+        if engine is not None:
+            engine.shutdown()
+
     def _open_namespaces(self) -> None:
         """Tells the engine which namespaces may be joined, and what is to be called for them."""
         engine = self._engine
