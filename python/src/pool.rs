@@ -1,8 +1,9 @@
 //! Worker threads of Python: they stay attached to the interpreter, and detach only to wait.
 //!
 //! Only one of them can run Python at a time, so a push wakes a worker only when none is at work, and one that is at work
-//! drains the queue. When the head of the queue has waited for a millisecond without any job being taken, those at work
-//! are *stuck*: they block, or have let go of the interpreter. Others are then woken, twice as many each time, up to a limit.
+//! drains the queue. When the head of the queue has waited for a millisecond without any job being taken, and those at work
+//! sleep, they are *stuck*: they block, or have let go of the interpreter. One that computes is given ten milliseconds. Others
+//! are then woken, twice as many each time, up to a limit, and none while one that was woken still waits for the interpreter.
 //! So a handler that sleeps holds up nobody, and a burst costs no storm of wake-ups.
 //!
 //! ```text
@@ -14,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -28,6 +30,8 @@ pub(crate) type Job = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<()> + Sen
 
 /// How long the head of the queue waits before those at work are taken to be stuck.
 const STUCK: Duration = Duration::from_millis(1);
+/// After how many looks without progress one that computes is taken to be stuck too.
+const PATIENCE: u32 = 10;
 /// How long a worker waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 /// Workers that wait for longer.
@@ -68,6 +72,10 @@ struct State {
     idle: usize,
     /// Wake-ups that no worker has answered yet.
     woken: usize,
+    /// Workers that were woken or made, and have not got hold of the interpreter yet.
+    attaching: usize,
+    /// The numbers of the jobs that are done now, and the threads that do them.
+    at_work: Vec<(u64, Tid)>,
     stopping: bool,
     watcher: Watcher,
     /// Which workers' jobs are stuck: those that began with `taken` up to this.
@@ -161,10 +169,12 @@ impl Pool {
             if state.idle > state.woken {
                 state.woken += 1;
                 state.active += 1;
+                state.attaching += 1;
                 self.work.notify_one();
             } else if state.threads < self.limit && self.spawn_worker() {
                 state.threads += 1;
                 state.active += 1;
+                state.attaching += 1;
             } else {
                 return;
             }
@@ -201,6 +211,7 @@ impl Pool {
     /// The life of the watcher.
     fn watch(&self) {
         let mut state = self.lock();
+        let mut looks = 0;
         while !state.stopping {
             if state.queue.is_empty() {
                 state.watcher = Watcher::Asleep;
@@ -212,8 +223,20 @@ impl Pool {
             (state, _) = self.watch.wait_timeout(state, STUCK).unwrap_or_else(PoisonError::into_inner);
             if state.taken != taken || state.queue.is_empty() {
                 state.stalls = 0;
+                looks = 0;
                 continue;
             }
+            looks += 1;
+            if state.attaching > 0 {
+                // Others hold the interpreter: more workers would wait for it too.
+                continue;
+            }
+            let computes =
+                state.at_work.iter().any(|(number, tid)| *number > state.stuck_up_to && tid.is_running());
+            if computes && looks < PATIENCE {
+                continue;
+            }
+            looks = 0;
             state.stuck_up_to = taken;
             state.active = 0;
             let workers = state.queue.len().min(1 << state.stalls.min(6));
@@ -224,13 +247,17 @@ impl Pool {
 
     /// The life of a worker.
     fn work(&self) {
+        let tid = Tid::of_this_thread();
         let worked = Python::try_attach(|py| {
-            let mut job = self.take();
+            let mut job = self.begin(&tid);
             loop {
                 let next = match job.take() {
                     Some(next) => next,
-                    None => match py.detach(|| self.wait()) {
-                        Some(next) => next,
+                    None => match py.detach(|| self.wait(&tid)) {
+                        Some(next) => {
+                            self.has_attached();
+                            next
+                        }
                         None => return,
                     },
                 };
@@ -239,7 +266,7 @@ impl Pool {
                 if FORKED.load(Relaxed) && self.process != std::process::id() {
                     leave_fork(py);
                 }
-                job = self.finish(number);
+                job = self.finish(number, &tid);
             }
         });
         if worked.is_none() {
@@ -254,20 +281,30 @@ impl Pool {
         self.ended.notify_all();
     }
 
-    /// The next job and its number, if one waits.
-    fn take(&self) -> Option<(u64, Job)> {
-        Self::take_from(&mut self.lock())
+    /// A new worker has got hold of the interpreter: its first job, if one waits still.
+    fn begin(&self, tid: &Tid) -> Option<(u64, Job)> {
+        let mut state = self.lock();
+        state.attaching = state.attaching.saturating_sub(1);
+        Self::take_from(&mut state, tid)
     }
 
-    fn take_from(state: &mut State) -> Option<(u64, Job)> {
+    /// A worker that had waited has got hold of the interpreter.
+    fn has_attached(&self) {
+        let mut state = self.lock();
+        state.attaching = state.attaching.saturating_sub(1);
+    }
+
+    fn take_from(state: &mut State, tid: &Tid) -> Option<(u64, Job)> {
         let job = state.queue.pop_front()?;
         state.taken += 1;
+        state.at_work.push((state.taken, tid.clone()));
         Some((state.taken, job))
     }
 
     /// A job has ended. The next one, if this worker is to go on.
-    fn finish(&self, number: u64) -> Option<(u64, Job)> {
+    fn finish(&self, number: u64, tid: &Tid) -> Option<(u64, Job)> {
         let mut state = self.lock();
+        state.at_work.retain(|(at_work, _)| *at_work != number);
         let was_stuck = number <= state.stuck_up_to;
         if was_stuck {
             state.active += 1;
@@ -275,11 +312,11 @@ impl Pool {
             // Another one is at work, and can do it alone.
             return None;
         }
-        Self::take_from(&mut state)
+        Self::take_from(&mut state, tid)
     }
 
     /// Waits for a job, detached. `None`: this worker ends.
-    fn wait(&self) -> Option<(u64, Job)> {
+    fn wait(&self, tid: &Tid) -> Option<(u64, Job)> {
         let mut state = self.lock();
         state.active = state.active.saturating_sub(1);
         loop {
@@ -288,9 +325,10 @@ impl Pool {
                 return None;
             }
             if state.active == 0
-                && let Some(next) = Self::take_from(&mut state)
+                && let Some(next) = Self::take_from(&mut state, tid)
             {
                 state.active = 1;
+                state.attaching += 1;
                 return Some(next);
             }
             state.idle += 1;
@@ -300,15 +338,35 @@ impl Pool {
             if state.woken > 0 {
                 // Whoever woke it has counted it as active.
                 state.woken -= 1;
-                if let Some(next) = Self::take_from(&mut state) {
+                if let Some(next) = Self::take_from(&mut state, tid) {
                     return Some(next);
                 }
+                state.attaching = state.attaching.saturating_sub(1);
                 state.active = state.active.saturating_sub(1);
             } else if waited.timed_out() && state.idle >= KEPT {
                 self.end(&mut state);
                 return None;
             }
         }
+    }
+}
+
+/// A thread, where the system tells what it does.
+#[derive(Clone)]
+struct Tid(Option<Arc<Path>>);
+
+impl Tid {
+    /// On Linux, the file that says whether it runs.
+    fn of_this_thread() -> Self {
+        let this = std::fs::read_link("/proc/thread-self").ok();
+        Self(this.map(|this| Path::new("/proc").join(this).join("stat").into()))
+    }
+
+    /// Whether it runs, or could: it waits for a processor, and for nothing else.
+    fn is_running(&self) -> bool {
+        let text = self.0.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        // The state stands behind the name, which is in parentheses.
+        text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
     }
 }
 

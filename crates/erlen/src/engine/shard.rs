@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -44,6 +44,8 @@ thread_local! {
 pub(crate) struct Shard<A: Application> {
     inbox: Mutex<Inbox<A>>,
     load: AtomicUsize,
+    /// The driver was woken by another thread.
+    woken_from_outside: AtomicBool,
     thread: std::sync::OnceLock<std::thread::ThreadId>,
     pub(crate) metrics: ShardMetrics,
 }
@@ -80,6 +82,7 @@ impl<A: Application> Shard<A> {
         let shard = Arc::new(Self {
             inbox: Mutex::new(inbox),
             load: AtomicUsize::new(0),
+            woken_from_outside: AtomicBool::new(false),
             thread: std::sync::OnceLock::new(),
             metrics: ShardMetrics::default(),
         });
@@ -102,6 +105,7 @@ impl<A: Application> Shard<A> {
         let driver = inbox.driver.take();
         drop(inbox);
         if let Some(driver) = driver {
+            self.woken_from_outside.store(!self.is_current(), Relaxed);
             driver.wake();
         }
     }
@@ -283,6 +287,10 @@ impl<A: Application> Future for Driver<A> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.local.shard.woken_from_outside.swap(false, Relaxed) {
+            // Whoever woke it may have more to send: where both share a processor, that one goes on first.
+            std::thread::yield_now();
+        }
         let Some(commands) = self.take_inbox(cx) else {
             return Poll::Ready(());
         };
