@@ -78,7 +78,14 @@ async fn polling_over_tls_and_a_cookie_that_is_secure() {
 async fn the_origin_of_a_page_over_tls_is_https() {
     let io = Server::builder().shards(1).build().unwrap();
     let (addr, tls) = secure(&io).await;
-    for (origin, status) in [("https://localhost", 200), ("http://localhost", 403), ("https://other", 403)] {
+    let origins = [
+        ("https://localhost", 200),
+        ("wss://localhost", 200),
+        ("http://localhost", 403),
+        ("ws://localhost", 403),
+        ("https://other", 403),
+    ];
+    for (origin, status) in origins {
         let headers = format!("Origin: {origin}\r\n");
         let stream = connect(addr, &tls).await;
         let answer = ask_on(stream, "GET", "/socket.io/?EIO=4&transport=polling", &headers, "").await;
