@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar
 
 from . import _erlen, aio, exceptions
 from .context import Connection, isolated
@@ -46,6 +46,8 @@ class Current(NamedTuple):
     client: Client
 
 
+T = TypeVar("T")
+
 current: ContextVar[Optional[Current]] = ContextVar("erlen.current", default=None)
 
 _refused: ContextVar[Optional[dict[str, Any]]] = ContextVar("erlen.refused", default=None)
@@ -67,15 +69,20 @@ class Dispatcher:
             raise RuntimeError("the SocketIO of this client is gone")
         return socketio
 
+    def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Calls a function as a new thread would: with no context variable set, and as a greenlet where there is a hub of them."""
+        hub = self._socketio._hub
+        return isolated(function, *args) if hub is None else hub.run(isolated, function, *args)
+
     # What the engine calls.
 
     def handshake(self, request: _erlen.Request) -> Connection:
         """A client asks for a session: its environ comes back from the WSGI middleware around the application."""
-        return isolated(self._socketio._admit, request)
+        return self.run(self._socketio._admit, request)
 
     def connect(self, socket: _erlen.Socket, auth_text: Optional[str]) -> Optional[str]:
         """A client asks for a namespace. None grants; a text is the payload of the refusal."""
-        return isolated(self._connect, socket, auth_text)
+        return self.run(self._connect, socket, auth_text)
 
     def event(
         self,
@@ -86,11 +93,11 @@ class Dispatcher:
         ack: Optional[_erlen.Ack],
     ) -> None:
         """An event has arrived."""
-        isolated(self._event, socket, name, args_text, attachments, ack)
+        self.run(self._event, socket, name, args_text, attachments, ack)
 
     def disconnect(self, socket: _erlen.Socket, reason: str) -> None:
         """A client has left."""
-        isolated(self._disconnect, socket, reason)
+        self.run(self._disconnect, socket, reason)
 
     # What is done about it.
 

@@ -59,7 +59,7 @@ class Worker(base.Worker):  # type: ignore[misc]
                 engine.listen(
                     name[0],
                     name[1],
-                    application,
+                    socketio._hosted(application),
                     threads=max(self.cfg.threads, 100),
                     tls=certificates,
                     fd=sock.fileno(),
@@ -70,13 +70,13 @@ class Worker(base.Worker):  # type: ignore[misc]
         parent = self.ppid
         while self.alive and os.getppid() == parent:
             self.notify()
-            if listeners[0].wait(1.0):
+            if socketio._wait(listeners[0], 1.0):
                 break
         grace = float(self.cfg.graceful_timeout)
         for listener in listeners:
             listener.stop(spread=min(grace / 10, 3.0), grace=grace)
         for listener in listeners:
-            while not listener.wait(1.0):
+            while not socketio._wait(listener, 1.0):
                 self.notify()
         for served in (socketio, *beside):
             served._over()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 import flask
 
-from . import cors
+from . import cors, green
 from .payload import Codec, OwnCodec
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def check(options: dict[str, Any]) -> None:
 
 
 def async_mode(options: dict[str, Any]) -> str:
-    """The mode that `SocketIO.async_mode` says. Threads serve all of them."""
+    """The mode that `SocketIO.async_mode` says: whose greenlets the handlers are, if anybody's. Threads serve all of them."""
     mode = options.get("async_mode")
     if mode is None:
-        return "threading"
+        return green.patched_by() or "threading"
     if mode not in ASYNC_MODES:
         raise ValueError("Invalid async_mode specified")
     return str(mode)

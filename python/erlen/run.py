@@ -123,7 +123,11 @@ def _serve(
     beside = socketio._beside(app)
     try:
         listener = engine.listen(
-            *address, app, threads=threads, tls=certificates, also=[other._serve(app) for other in beside]
+            *address,
+            socketio._hosted(app),
+            threads=threads,
+            tls=certificates,
+            also=[other._serve(app) for other in beside],
         )
     except OSError as error:
         raise SystemExit(_sentence(error, *address)) from None
@@ -133,21 +137,21 @@ def _serve(
     socketio.wsgi_server = listener
     try:
         with _terminable(listener):
-            _wait(listener)
+            _wait(socketio, listener)
     finally:
         for served in (socketio, *beside):
             served._over()
 
 
-def _wait(listener: _erlen.Listener) -> None:
+def _wait(socketio: SocketIO, listener: _erlen.Listener) -> None:
     """Waits for the end; Ctrl-C begins it, and a second one is the end."""
     try:
-        listener.wait()
+        socketio._wait(listener)
         return
     except KeyboardInterrupt:
         listener.stop(grace=GRACE)
     try:
-        listener.wait(GRACE + 1)
+        socketio._wait(listener, GRACE + 1)
     except KeyboardInterrupt:
         pass
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import flask
 
-from . import _erlen, aio, background, flask_run, naming, options
-from .context import Connection, isolated
+from . import _erlen, aio, background, flask_run, green, naming, options
+from .context import Connection
 from .dispatch import Current, Dispatcher, current
 from .handlers import Registry
 from .namespace import Namespace
@@ -86,6 +86,7 @@ class SocketIO:
         self._dispatcher = Dispatcher(self)
         self._engine: Optional[_erlen.Engine] = None
         self._engine_lock = threading.Lock()
+        self._hub: Optional[green.Hub] = None
         self._asks = False
         if app is not None or "message_queue" in options:
             self.init_app(app, **options)
@@ -414,6 +415,8 @@ class SocketIO:
         middleware: Optional[Middleware] = app.extensions.get("erlen", {}).get(self)
         if middleware is None:
             raise RuntimeError("this SocketIO is not bound to that application: call init_app(app) first")
+        if self._hub is None:
+            self._hub = green.hub()
         with self._engine_lock:
             self._entry = entry or app
             if app is not self._app:
@@ -432,8 +435,21 @@ class SocketIO:
     def _over(self) -> None:
         """A run has ended, and its engine with it: a new run begins with a new one."""
         engine, self._engine, self.wsgi_server = self._engine, None, None
-        if engine is not None:
+        hub, self._hub = self._hub, None
+        if engine is not None and hub is None:
             engine.shutdown()
+        elif engine is not None and hub is not None:
+            hub.outside(engine.shutdown)
+        if hub is not None:
+            hub.close()
+
+    def _hosted(self, application: Callable[..., Any]) -> Callable[..., Any]:
+        """A WSGI application as the engine's threads are to call it."""
+        return application if self._hub is None else self._hub.application(application)
+
+    def _wait(self, listener: _erlen.Listener, timeout: Optional[float] = None) -> bool:
+        """Waits for the end of a listener, and lets greenlets run meanwhile where there are any."""
+        return listener.wait(timeout) if self._hub is None else self._hub.wait(listener, timeout)
 
     def _open_namespaces(self) -> None:
         """Tells the engine which namespaces may be joined, and what is to be called for them."""
@@ -486,7 +502,7 @@ class SocketIO:
 
         def answer(sid: str, args_text: str, answered: Optional[list[bytes]]) -> None:
             values = codec.decode(args_text, answered)
-            isolated(lambda: aio.settle(callback(*values)))
+            self._dispatcher.run(lambda: aio.settle(callback(*values)))
 
         return engine.emit_with_ack(namespace, name, text, attachments, target, left_out, answer)
 
