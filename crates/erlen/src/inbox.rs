@@ -8,7 +8,6 @@
 //! past a number of bytes it is cut.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -22,13 +21,14 @@ use crate::args::RawArgs;
 use crate::engine::Delivery;
 use crate::error::Error;
 use crate::events::{EventOutcome, EventStats};
-use crate::extract::{Context, FromContext};
+use crate::extract::Context;
 use crate::handler::{AnyHandler, BoxFuture, Outcome, Registered, Verdict};
 use crate::handlers::Handlers;
 use crate::namespace::Limits;
 use crate::outgoing;
 use crate::reason::DisconnectReason;
 use crate::socket::Socket;
+use crate::turn::Turn;
 
 /// An I/O thread that a handler holds for longer serves nobody else: the log says who it was.
 const HELD_TOO_LONG: Duration = Duration::from_millis(50);
@@ -40,9 +40,9 @@ pub(crate) struct Inbox {
     running: bool,
     queue: VecDeque<Work>,
     /// Events whose handlers run beside the queue, or that the application finishes elsewhere.
-    held: usize,
+    pub(crate) held: usize,
     /// Of the events that wait, and of those that are held.
-    bytes: usize,
+    pub(crate) bytes: usize,
     /// Over the bound: the client is not read.
     full: bool,
 }
@@ -66,7 +66,7 @@ impl Inbox {
     }
 
     /// One more is unfinished: whether the bound is reached now, and whether the bytes are over theirs.
-    fn grew(&mut self, limits: &Limits) -> (bool, bool) {
+    pub(crate) fn grew(&mut self, limits: &Limits) -> (bool, bool) {
         let overflow = self.bytes > limits.max_waiting_event_bytes && self.unfinished() > 1;
         let filled = !self.full && self.unfinished() >= limits.max_waiting_events;
         self.full |= filled;
@@ -74,75 +74,14 @@ impl Inbox {
     }
 
     /// One less is unfinished: whether there is room again.
-    fn shrank(&mut self, limits: &Limits) -> bool {
+    pub(crate) fn shrank(&mut self, limits: &Limits) -> bool {
         let relieved = self.full && self.unfinished() < limits.max_waiting_events.div_ceil(2);
         self.full &= !relieved;
         relieved
     }
 }
 
-/// The place of an event among those of its socket that are not finished.
-///
-/// A handler that hands its event to something else (a thread, a queue) takes this with it: while it is held, the event
-/// counts in `max_waiting_events` and `max_waiting_event_bytes`, so that a client cannot send without end to an
-/// application that is slow. Dropped, it gives the place back, and the client is read again.
-///
-/// ```
-/// # use erlen::{Data, Server, Turn};
-/// # fn f(io: &Server, jobs: std::sync::mpsc::Sender<(String, Turn)>) {
-/// io.on("job", move |Data(job): Data<String>, turn: Turn| drop(jobs.send((job, turn))));
-/// # }
-/// ```
-pub struct Turn {
-    socket: Socket,
-    bytes: usize,
-    arrived: Instant,
-}
-
-impl Turn {
-    /// Gives the place back, and counts the event.
-    pub fn finish(self, stats: &EventStats, outcome: EventOutcome) {
-        stats.record(self.arrived.elapsed(), self.bytes, outcome);
-    }
-
-    fn take(socket: &Socket, bytes: usize, arrived: Instant) -> Self {
-        let mut state = socket.lock();
-        state.inbox.held += 1;
-        state.inbox.bytes += bytes;
-        let grown = state.inbox.grew(socket.namespace().limits());
-        drop(state);
-        socket.note_growth(grown);
-        Self { socket: socket.clone(), bytes, arrived }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut state = self.socket.lock();
-        state.inbox.held -= 1;
-        state.inbox.bytes -= self.bytes;
-        let relieved = state.inbox.shrank(self.socket.namespace().limits());
-        drop(state);
-        if relieved {
-            self.socket.read_again();
-        }
-    }
-}
-
-impl fmt::Debug for Turn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Turn({:?})", self.socket)
-    }
-}
-
-impl FromContext for Turn {
-    fn from_context(context: &mut Context) -> Result<Self, Error> {
-        let bytes = context.args.as_ref().map_or(0, size_of_args);
-        Ok(Self::take(&context.socket, bytes, context.arrived.unwrap_or_else(Instant::now)))
-    }
-}
-
-fn size_of_args(args: &RawArgs) -> usize {
+pub(crate) fn size_of_args(args: &RawArgs) -> usize {
     args.json().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>()
 }
 
@@ -174,7 +113,7 @@ impl Socket {
     }
 
     /// Stops the reading of the client where the bound of events is reached, and cuts it where that of their bytes is passed.
-    fn note_growth(&self, (filled, overflow): (bool, bool)) {
+    pub(crate) fn note_growth(&self, (filled, overflow): (bool, bool)) {
         if filled {
             self.client().state().add_saturated(1);
         }
@@ -184,7 +123,7 @@ impl Socket {
     }
 
     /// There is room for events again.
-    fn read_again(&self) {
+    pub(crate) fn read_again(&self) {
         self.client().state().add_saturated(-1);
         self.client().resume_reading();
     }

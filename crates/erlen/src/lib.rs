@@ -61,6 +61,7 @@ mod server;
 mod service;
 mod socket;
 mod testing;
+mod turn;
 
 pub use ack::{AckFuture, AckSink, Answers, AnswersFuture, Collector};
 pub use args::{Binary, IntoArgs, RawArgs};
@@ -77,7 +78,6 @@ pub use extract::{
     State,
 };
 pub use handler::{Blocking, Concurrent, Handler, Outcome, Verdict};
-pub use inbox::Turn;
 pub use listen::{Bound, Listen, Stop};
 pub use namespace::Namespace;
 pub use outgoing::Event;
@@ -90,3 +90,4 @@ pub use server::Server;
 pub use service::{ErlenLayer, ErlenService, NotFound, ServiceBody};
 pub use socket::{Room, Socket};
 pub use testing::{Received, TestClient, TestError, TestMessage, TestSession};
+pub use turn::Turn;
