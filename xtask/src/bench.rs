@@ -19,8 +19,11 @@ const PEERS: [(&str, Install); 6] = [
 /// Installs a peer; the command that runs it.
 type Install = fn(&str) -> Result<String, Failure>;
 
-/// `[--peers a,b|all|none]` and what `compare` takes.
+/// `[--peers a,b|all|none]` and what `compare` takes; or `--routes [RUNS [SECONDS]]`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    if let Some(("--routes", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return routes(rest);
+    }
     let mut wanted = "all".to_owned();
     let mut rest = Vec::new();
     let mut given = arguments.iter();
@@ -43,6 +46,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     compare.args(rest).current_dir(root());
     step("compare", compare)
+}
+
+/// Plain Flask routes beside the servers that people use for them.
+fn routes(arguments: &[String]) -> Result<(), Failure> {
+    step("build", cargo(&["build", "--release", "--package", "erlen-bench", "--bins"]))?;
+    erlen_flask("")?;
+    let mut routes = Command::new(flask_python()?);
+    routes.arg(peer("flask/routes.py")).arg(target_dir().join("release/load")).args(arguments);
+    step("routes", routes)
 }
 
 fn chosen(wanted: &str) -> Result<Vec<&str>, Failure> {
