@@ -98,14 +98,15 @@ pub(crate) fn chromium() -> Result<String, Failure> {
     })
 }
 
-/// The proxies that the deployment page is about.
-pub(crate) fn proxies() -> Result<(), Failure> {
+/// The proxies that the deployment page is about. Their tests are skipped, and say so, where one cannot be installed.
+pub(crate) fn proxies() {
     for name in ["nginx", "caddy"] {
-        if output(command("which", &[name])).is_none() {
-            apt_install(name, &[name])?;
+        if output(command("which", &[name])).is_none()
+            && let Err(failure) = apt_install(name, &[name])
+        {
+            eprintln!("   {}; its tests are skipped", failure.sentence);
         }
     }
-    Ok(())
 }
 
 /// cargo-fuzz.
