@@ -10,13 +10,13 @@ import builtins
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
 
 from . import _erlen, aio, exceptions
 from .context import Connection, isolated
-from .handlers import RESERVED, Match, takes_argument
+from .handlers import RESERVED, Handler, takes_argument
 from .payload import arguments
 from .session import save
 
@@ -134,7 +134,11 @@ class Dispatcher:
         client = self.client(socket)
         if socketio.logger.isEnabledFor(logging.INFO):
             socketio.logger.info('received event "%s" from %s [%s]', name, client.sid, client.namespace)
-        if name in RESERVED or not socketio.registry.has(client.namespace, name):
+        if name in RESERVED:
+            return
+        registry = socketio.registry
+        handler = registry.find(client.namespace, name) or registry.find_class(client.namespace)
+        if handler is None:
             return
         try:
             args = socketio.codec.decode(args_text, attachments)
@@ -143,7 +147,7 @@ class Dispatcher:
                 'the arguments of the event "%s" from %s cannot be read: %s', name, client.sid, error
             )
             return
-        result = self._handle(socketio, socket, client, name, *args)
+        result = self._call(socketio, socket, client, handler, name, args)
         if ack is not None:
             ack.send(*socketio.codec.encode(arguments(result), name))
 
@@ -176,21 +180,29 @@ class Dispatcher:
         self, socketio: SocketIO, socket: _erlen.Socket, client: Client, event: str, *args: Any
     ) -> Any:
         """Finds the handler, a function before a class, and calls it."""
+        registry = socketio.registry
+        handler = registry.find(client.namespace, event) or registry.find_class(client.namespace)
+        return None if handler is None else self._call(socketio, socket, client, handler, event, args)
+
+    def _call(
+        self,
+        socketio: SocketIO,
+        socket: _erlen.Socket,
+        client: Client,
+        handler: Union[Handler, Namespace],
+        event: str,
+        args: Sequence[Any],
+    ) -> Any:
+        """Calls it in the way of its kind."""
         token = current.set(Current(socketio, socket, client))
         try:
-            match = socketio.registry.find(client.namespace, event)
-            if match is not None:
-                if match.handler.raw:
-                    return _call_raw(match, client, event, args)
-                seen = (event, *args) if match.message == "*" else args
-                handler = match.handler
-                return self.invoke(
-                    socketio, client, handler.call, match.message, seen, handler.takes_argument
-                )
-            instance = socketio.registry.find_class(client.namespace)
-            if instance is not None:
-                return _trigger(instance, event, client.sid, *args)
-            return None
+            if not isinstance(handler, Handler):
+                return _trigger(handler, event, client.sid, *args)
+            if handler.raw:
+                return _call_raw(handler, client, event, args)
+            # As upstream, the arguments of a catch-all are a list, and the event's name is the first.
+            seen = [event, *args] if handler.message == "*" else tuple(args)
+            return self.invoke(socketio, client, handler.call, handler.message, seen, handler.takes_argument)
         finally:
             current.reset(token)
 
@@ -202,7 +214,7 @@ class Dispatcher:
         client: Client,
         function: Callable[..., Any],
         message: Optional[str],
-        args: tuple[Any, ...],
+        args: Sequence[Any],
         takes: Optional[bool] = None,
     ) -> Any:
         """Calls a handler in the request context of its client.
@@ -215,7 +227,7 @@ class Dispatcher:
             request: Any = context.request
             request.sid = client.sid
             request.namespace = client.namespace
-            request.event = {"message": message, "args": list(args) if message == "*" else args}
+            request.event = {"message": message, "args": args}
             try:
                 result = aio.settle(function(*_passed(function, message, args, takes)))
             except Exception as error:
@@ -236,8 +248,8 @@ class Dispatcher:
 
 
 def _passed(
-    function: Callable[..., Any], message: Optional[str], args: tuple[Any, ...], takes: Optional[bool]
-) -> tuple[Any, ...]:
+    function: Callable[..., Any], message: Optional[str], args: Sequence[Any], takes: Optional[bool]
+) -> Sequence[Any]:
     """What the function is called with: those of connect and disconnect may leave their argument out."""
     if message not in RESERVED:
         return args
@@ -257,10 +269,10 @@ def _trigger(instance: Namespace, event: str, *args: Any) -> Any:
         return aio.settle(on_error(error))
 
 
-def _call_raw(match: Match, client: Client, event: str, args: tuple[Any, ...]) -> Any:
+def _call_raw(handler: Handler, client: Client, event: str, args: Sequence[Any]) -> Any:
     """Calls a function of `socketio.server` as python-socketio does: names that a `'*'` stands for, then the sid."""
-    names = [event] if match.message == "*" else []
-    names += [client.namespace] if match.namespace == "*" else []
-    if event in RESERVED and not match.handler.takes_argument:
+    names = [event] if handler.message == "*" else []
+    names += [client.namespace] if handler.namespace == "*" else []
+    if event in RESERVED and not handler.takes_argument:
         args = args[:-1]
-    return aio.settle(match.handler.call(*names, client.sid, *args))
+    return aio.settle(handler.call(*names, client.sid, *args))

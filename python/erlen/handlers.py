@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 if TYPE_CHECKING:
     from .namespace import Namespace
 
-__all__ = ["RESERVED", "Handler", "Match", "Registry", "takes_argument"]
+__all__ = ["RESERVED", "Handler", "Registry", "takes_argument"]
 
 RESERVED = frozenset({"connect", "disconnect"})
 """The events of a connection, which `'*'` does not catch and a client cannot send."""
@@ -23,20 +23,14 @@ class Handler(NamedTuple):
     """A function that is registered for an event."""
 
     call: Callable[..., Any]
+    message: str
+    """The event, or '*': what `request.event['message']` says."""
+    namespace: str
+    """The namespace, or '*'."""
     takes_argument: bool
     """Whether it takes the argument that handlers of `connect` and `disconnect` may leave out."""
     raw: bool
     """It was registered at `socketio.server`: it gets the sid first, and runs without Flask's contexts."""
-
-
-class Match(NamedTuple):
-    """The handler of an event."""
-
-    handler: Handler
-    message: str
-    """What `request.event['message']` says: the event's name, or '*'."""
-    namespace: str
-    """What it is registered for: the namespace, or '*'."""
 
 
 class Registry:
@@ -50,13 +44,13 @@ class Registry:
         """Registers a function in place of an earlier one."""
         before = {"connect": ("sid", "environ"), "disconnect": ("sid",)}.get(event, ()) if raw else ()
         takes = event in RESERVED and takes_argument(function, *before)
-        self.functions.setdefault(namespace, {})[event] = Handler(function, takes, raw)
+        self.functions.setdefault(namespace, {})[event] = Handler(function, event, namespace, takes, raw)
 
     def add_class(self, namespace: Namespace) -> None:
         """Registers a class namespace in place of an earlier one."""
         self.classes[namespace.namespace] = namespace
 
-    def find(self, namespace: str, event: str) -> Optional[Match]:
+    def find(self, namespace: str, event: str) -> Optional[Handler]:
         """The function for an event: that of the namespace before that of any, that of the event before a catch-all."""
         for name in (namespace, "*"):
             events = self.functions.get(name)
@@ -64,20 +58,16 @@ class Registry:
                 continue
             handler = events.get(event)
             if handler is not None:
-                return Match(handler, event, name)
+                return handler
             if event not in RESERVED:
                 handler = events.get("*")
                 if handler is not None:
-                    return Match(handler, "*", name)
+                    return handler
         return None
 
     def find_class(self, namespace: str) -> Optional[Namespace]:
         """The class for a namespace: its own, or that of any."""
         return self.classes.get(namespace) or self.classes.get("*")
-
-    def has(self, namespace: str, event: str) -> bool:
-        """Whether anything is registered that an event may be for."""
-        return self.find(namespace, event) is not None or self.find_class(namespace) is not None
 
     def wants(self, namespace: str, event: str) -> bool:
         """Whether `connect` or `disconnect` of a namespace has a handler."""
