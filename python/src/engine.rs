@@ -292,6 +292,8 @@ impl Engine {
             self.server.engine().close();
             self.delegate.pool.stop();
             pools.iter().for_each(|pool| pool.stop());
+            // Its last handle may be an application's, for as long as the process runs.
+            self.server.engine().end();
         });
     }
 }

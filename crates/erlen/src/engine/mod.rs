@@ -203,6 +203,15 @@ impl<A: Application> Engine<A> {
         }
     }
 
+    /// Ends the engine's threads, and with them every connection and session that is left, those among them that wait
+    /// for a last poll. After a [`shutdown`](Self::shutdown), where the process goes on without this engine: dropping
+    /// the last handle does the same, but sessions that are left are handles too.
+    pub fn end(&self) {
+        self.close();
+        self.shards.iter().for_each(|shard| shard.stop());
+        self.sessions.clear();
+    }
+
     /// Resolves when the engine has closed its sessions.
     pub(crate) async fn closed(&self) {
         // The sender lives as long as the engine does.

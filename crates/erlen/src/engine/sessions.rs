@@ -40,6 +40,14 @@ impl<A: super::Application> Sessions<A> {
         }
     }
 
+    /// Takes all of them out.
+    pub(crate) fn clear(&self) {
+        for part in &self.parts {
+            let taken = std::mem::take(&mut *part.lock().unwrap_or_else(PoisonError::into_inner));
+            self.count.fetch_sub(taken.len(), Relaxed);
+        }
+    }
+
     /// Every client, collected part by part.
     pub(crate) fn all(&self) -> Vec<Arc<Client<A>>> {
         let mut all = Vec::new();

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -69,7 +69,8 @@ pub(crate) struct Local<A: Application> {
     pub(super) connections: RefCell<Slab<Rc<Connection<A>>>>,
     pub(super) read_buffer: RefCell<Box<[u8]>>,
     pub(super) cork: RefCell<Vec<u8>>,
-    timers: RefCell<Timers<Arc<Client<A>>>>,
+    /// They keep no session: one that has ended is freed before its entry is due.
+    timers: RefCell<Timers<Weak<Client<A>>>>,
 }
 
 impl<A: Application> Shard<A> {
@@ -101,6 +102,9 @@ impl<A: Application> Shard<A> {
     /// Puts a client on the dirty list. Call it once a client and turn: the client's own flag sees to that.
     pub(super) fn push_dirty(&self, client: Arc<Client<A>>) {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if inbox.stopped {
+            return;
+        }
         inbox.dirty.push(client);
         let driver = inbox.driver.take();
         drop(inbox);
@@ -128,8 +132,11 @@ impl<A: Application> Shard<A> {
     pub(super) fn stop(&self) {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         inbox.stopped = true;
+        // They hold the engine, which holds this shard.
+        let left = (std::mem::take(&mut inbox.dirty), std::mem::take(&mut inbox.commands));
         let driver = inbox.driver.take();
         drop(inbox);
+        drop(left);
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -196,7 +203,7 @@ impl<A: Application> Local<A> {
             client.engine().forget(client);
         }
         if let Some(deadline) = client.deadline_to_file(&work) {
-            let fires = self.timers.borrow_mut().insert(now, deadline, Arc::clone(client));
+            let fires = self.timers.borrow_mut().insert(now, deadline, Arc::downgrade(client));
             client.lock().armed = Some(fires);
         }
     }
@@ -268,7 +275,7 @@ impl<A: Application> Driver<A> {
             let Some(clients) = due else {
                 return;
             };
-            for client in clients {
+            for client in clients.iter().filter_map(Weak::upgrade) {
                 self.local.fire(now, &client);
             }
         }

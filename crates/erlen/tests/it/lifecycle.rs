@@ -1,9 +1,10 @@
 //! From the builder to the shutdown: what is refused, what tasks may do, what is counted, how it ends.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
-use erlen::{BuildError, Cors, DisconnectReason, Server, Socket, Transports};
+use erlen::{BuildError, Cors, DisconnectReason, Server, Socket, Stop, Transports};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{WebSocket, ended, get, heard, join, ms, notes, serve, soon, until};
@@ -341,4 +342,46 @@ async fn where_middlewares_are_the_connect_handlers_a_client_that_leaves_meanwhi
     until("the socket is gone", || io.socket_count() == 0).await;
     gate.add_permits(1);
     assert_eq!(seen.next().await, "transport close");
+}
+
+/// Serves until it is told to stop, by the sender; then `serving` ends.
+async fn serve_until(
+    io: &Server,
+) -> (std::net::SocketAddr, tokio::sync::oneshot::Sender<Stop>, tokio::task::JoinHandle<std::io::Result<()>>)
+{
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let stopped = async { stopped.await.unwrap_or(Stop::NOW) };
+    let bound = io.listen("127.0.0.1:0").stop_when(stopped).bind().await.unwrap();
+    (bound.local_addr(), stop, tokio::spawn(bound.into_future()))
+}
+
+#[tokio::test]
+async fn a_server_that_was_stopped_and_dropped_is_gone_before_its_clients_deadlines() {
+    let io = Server::builder().shards(2).build().unwrap();
+    let (addr, stop, serving) = serve_until(&io).await;
+    drop(websocket(addr).await);
+    until("the session has ended", || io.engine().session_count() == 0).await;
+    stop.send(Stop::NOW).unwrap();
+    soon("the end", serving).await.unwrap().unwrap();
+    // The engine ends its threads when it is dropped.
+    let engine = Arc::downgrade(io.engine());
+    drop(io);
+    until("the engine is dropped", || engine.strong_count() == 0).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_has_ended_keeps_no_session_for_a_last_poll() {
+    let io = Server::builder().shards(2).build().unwrap();
+    let (addr, stop, serving) = serve_until(&io).await;
+    let open = websocket(addr).await;
+    assert_eq!(get(addr, "/socket.io/?EIO=4&transport=polling", "").await.status, 200);
+    stop.send(Stop::NOW).unwrap();
+    soon("the end", serving).await.unwrap().unwrap();
+    assert_eq!(io.engine().session_count(), 1, "the client that polls may ask for its last packets");
+    io.engine().end();
+    assert_eq!(io.engine().session_count(), 0);
+    let engine = Arc::downgrade(io.engine());
+    drop(io);
+    until("the engine is dropped", || engine.strong_count() == 0).await;
+    drop(open);
 }
