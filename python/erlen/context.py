@@ -64,6 +64,9 @@ class Routing:
         self.rule = context.request.url_rule
         self.view_args = context.request.view_args
         self.exception = context.request.routing_exception
+        if self.exception is not None:
+            # Its traceback would keep the frames of the first event, and all that is in them, as long as the connection.
+            self.exception.__traceback__ = self.exception.__context__ = None
 
 
 class EventContext:
