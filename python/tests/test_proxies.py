@@ -111,7 +111,7 @@ def test_pages_and_events_pass_a_proxy_also_below_a_path(proxied, prefix, transp
     client = clients.Client(reconnection=False)
     # On a WebSocket this client sends an Origin by itself.
     headers = {"Origin": proxied} if transports == ["polling"] else {}
-    client.connect(proxied, transports=transports, socketio_path=f"{prefix}/socket.io", headers=headers)
+    client.connect(proxied, transports=transports, socketio_path=f"{prefix}/socket.io", headers=headers, wait_timeout=DEADLINE)
     try:
         assert list(client.call("where", timeout=DEADLINE)) == [f"{proxied}{prefix}/page", "127.0.0.1"]
         assert client.call("echo", b"x" * 100_000, timeout=DEADLINE) == b"x" * 100_000

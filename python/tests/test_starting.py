@@ -62,7 +62,7 @@ def test_every_way_serves_the_page_and_events_on_both_transports(program):
     assert requests.get(url, timeout=DEADLINE).text == "the page"
     for transport in ("polling", "websocket"):
         client = clients.Client(reconnection=False)
-        client.connect(url, transports=[transport])
+        client.connect(url, transports=[transport], wait_timeout=DEADLINE)
         assert client.call("echo", {"a": 1}, timeout=DEADLINE) == {"a": 1}
         assert client.call("echo", "x" * 700_000, timeout=DEADLINE) == "x" * 700_000
         client.disconnect()
@@ -83,7 +83,7 @@ def test_every_way_ends_by_a_signal_while_clients_are_connected(program, number)
         for transport in ("polling", "websocket"):
             for _ in range(5):
                 client = clients.Client(reconnection=False)
-                client.connect(url, transports=[transport])
+                client.connect(url, transports=[transport], wait_timeout=DEADLINE)
                 stack.callback(client.disconnect)
         download = stack.enter_context(requests.get(f"{url}/stream", stream=True, timeout=DEADLINE))
         next(download.iter_content(1024))
@@ -195,7 +195,7 @@ def test_tls_is_asked_for_in_every_dialect(folder, certificate, arguments):
         assert url.startswith("https://")
         assert requests.get(url, verify=False, timeout=DEADLINE).text == "the page"
         client = clients.Client(reconnection=False, ssl_verify=False)
-        client.connect(url, transports=["websocket"])
+        client.connect(url, transports=["websocket"], wait_timeout=DEADLINE)
         assert client.call("echo", 1, timeout=DEADLINE) == 1
         client.disconnect()
         with pytest.raises(requests.ConnectionError):
