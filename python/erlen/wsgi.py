@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Optional
 
 import flask
+from werkzeug.exceptions import ClientDisconnected
 
 from . import _erlen, cors
 
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
 
     from .socketio import SocketIO
 
-__all__ = ["Middleware", "admit", "is_wrapped"]
+__all__ = ["ClientGone", "Middleware", "admit", "is_wrapped"]
 
 _log = logging.getLogger("erlen")
 
 _HANDSHAKE = "erlen.handshake"
 """The key of an environ that is a handshake's: its value is the `_Passage`."""
+
+
+class ClientGone(ClientDisconnected, OSError):
+    """The client went before its request was read, or before it had its answer.
+
+    Werkzeug's own exception for that, so that Flask answers it by 400 and does not log it; and an `OSError`, as of a file.
+    """
 
 
 class Middleware:

@@ -108,10 +108,12 @@ pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
 }
 
 /// The path of a target, which may be a whole URL.
-fn path_of(path: &str) -> &str {
-    match path.split_once("://") {
+fn path_of(target: &str) -> &str {
+    match target.split_once("://") {
+        _ if target.starts_with('/') => target,
         Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
-        None => path,
+        None if target.is_empty() => "/",
+        None => target,
     }
 }
 
@@ -125,9 +127,9 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let escaped = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        let decoded = escaped.and_then(|hex| std::str::from_utf8(hex).ok());
-        match decoded.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+        let digit = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+        let escaped = (byte == b'%').then(|| digit(at + 1).zip(digit(at + 2))).flatten();
+        match escaped.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
             Some(value) => {
                 out.push(value);
                 at += 3;

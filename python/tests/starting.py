@@ -88,6 +88,9 @@ class Program:
         """Where it listens, by its own word."""
         return self.until(r"https?://[\w.\[\]:]+:\d+").group(0)
 
+    def port(self):
+        return int(self.url().rpartition(":")[2])
+
     def end(self, number=None):
         """Its exit code, after a signal if one is given, and all that it has said."""
         if number is not None:

@@ -2,25 +2,27 @@
 //!
 //! The head goes out with the first piece that is not empty, or at the end. A body whose whole length is known then
 //! goes with it; another one goes through a bounded channel, whose reader is the connection: a client that reads slowly
-//! holds its worker, and one that goes away ends it.
+//! holds its worker, and one that goes away ends it. A body is whole only if the application came to its end: whatever else
+//! ends it breaks the connection, so that no client takes a part for the whole.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use http_body::{Frame, SizeHint};
-use pyo3::exceptions::{PyAssertionError, PyException, PyTypeError, PyValueError};
+use http_body::Frame;
+use hyper::ext::ReasonPhrase;
+use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::gone::client_gone;
 use crate::environ::is_hop_by_hop;
-
-pyo3::create_exception!(_erlen, ClientGone, PyException, "The client went before it had its answer.");
 
 /// Pieces that may wait for the connection.
 const PIECES: usize = 4;
@@ -31,10 +33,200 @@ pub(super) struct Answer(Arc<Mutex<State>>);
 
 struct State {
     reply: Option<oneshot::Sender<Response<Body>>>,
-    head: Option<(StatusCode, HeaderMap)>,
-    pieces: Option<mpsc::Sender<Result<Bytes, Broken>>>,
+    head: Option<Head>,
+    stream: Option<Stream>,
     /// The request was a HEAD: there is no body.
-    bare: bool,
+    of_head_request: bool,
+}
+
+/// What `start_response` was told.
+struct Head {
+    status: StatusCode,
+    /// The words behind the number, if they are not the usual ones.
+    reason: Option<ReasonPhrase>,
+    headers: HeaderMap,
+}
+
+/// A body on its way, from the application's side.
+struct Stream {
+    pieces: mpsc::Sender<Bytes>,
+    /// The last piece was sent.
+    whole: Arc<AtomicBool>,
+}
+
+impl Answer {
+    pub(super) fn new(reply: oneshot::Sender<Response<Body>>, of_head_request: bool) -> Self {
+        let reply = Some(reply);
+        Self(Arc::new(Mutex::new(State { reply, head: None, stream: None, of_head_request })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a body that is this one piece, whose length is the body's where the application has not said it.
+    pub(super) fn send_only(&self, py: Python<'_>, piece: &Bound<'_, PyBytes>) -> PyResult<()> {
+        self.lock().announce(piece.as_bytes().len());
+        self.send(py, piece)
+    }
+
+    /// Sends a piece of the body.
+    pub(super) fn send(&self, py: Python<'_>, piece: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let mut state = self.lock();
+        state.require_head()?;
+        if piece.as_bytes().is_empty() {
+            return Ok(());
+        }
+        let bytes = Bytes::copy_from_slice(piece.as_bytes());
+        if state.reply.is_some() {
+            return state.send_head(py, bytes);
+        }
+        let Some(stream) = &state.stream else {
+            // Of an answer that has no body, or beyond its announced length.
+            return Ok(());
+        };
+        let pieces = stream.pieces.clone();
+        drop(state);
+        match pieces.try_send(bytes) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(gone(py)),
+            Err(mpsc::error::TrySendError::Full(bytes)) => {
+                py.detach(|| pieces.blocking_send(bytes)).map_err(|_| gone(py))
+            }
+        }
+    }
+
+    /// The application is done: the head, if nothing has gone yet, and the body's end.
+    pub(super) fn end(&self, py: Python<'_>) -> PyResult<()> {
+        let mut state = self.lock();
+        if state.reply.is_some() {
+            state.announce(0);
+            state.send_head(py, Bytes::new())?;
+        }
+        if let Some(stream) = state.stream.take() {
+            stream.whole.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The application has failed: another answer if none has gone yet, else the connection's end.
+    pub(super) fn fail(&self, answer: Response<Body>) {
+        let mut state = self.lock();
+        if let Some(reply) = state.reply.take() {
+            let _ = reply.send(answer);
+        }
+        state.stream = None;
+    }
+}
+
+impl State {
+    fn require_head(&self) -> PyResult<()> {
+        if self.reply.is_some() && self.head.is_none() {
+            return Err(PyAssertionError::new_err("write() before start_response()"));
+        }
+        Ok(())
+    }
+
+    /// Says the body's length, where there is a body and the application has not said it.
+    fn announce(&mut self, length: usize) {
+        if let Some(head) = &mut self.head
+            && !self.of_head_request
+            && !head.is_bare()
+        {
+            head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+        }
+    }
+
+    /// Sends the head, with the first piece of the body: all of it, or the beginning of a stream.
+    fn send_head(&mut self, py: Python<'_>, first: Bytes) -> PyResult<()> {
+        self.require_head()?;
+        let (Some(reply), Some(head)) = (self.reply.take(), self.head.take()) else {
+            return Ok(());
+        };
+        let bare = self.of_head_request || head.is_bare();
+        let body = if !bare && head.content_length() == Some(first.len()) {
+            Body::from(first)
+        } else {
+            let (stream, body) = Stream::new();
+            if bare {
+                stream.whole.store(true, Ordering::Release);
+            } else {
+                // There is room: it is the first.
+                let _ = (!first.is_empty()).then(|| stream.pieces.try_send(first));
+                self.stream = Some(stream);
+            }
+            body
+        };
+        reply.send(head.with(body)).map_err(|_| gone(py))
+    }
+}
+
+impl Head {
+    /// Whether an answer of this status never has a body.
+    fn is_bare(&self) -> bool {
+        matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
+
+    fn content_length(&self) -> Option<usize> {
+        self.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    }
+
+    fn with(mut self, body: Body) -> Response<Body> {
+        if self.status == StatusCode::NO_CONTENT {
+            self.headers.remove(header::CONTENT_LENGTH);
+        }
+        let mut answer = Response::new(body);
+        *answer.status_mut() = self.status;
+        *answer.headers_mut() = self.headers;
+        if let Some(reason) = self.reason {
+            answer.extensions_mut().insert(reason);
+        }
+        answer
+    }
+}
+
+impl Stream {
+    fn new() -> (Self, Body) {
+        let (pieces, received) = mpsc::channel(PIECES);
+        let whole = Arc::new(AtomicBool::new(false));
+        let body = Pieces { received, whole: Arc::clone(&whole), breaks: false };
+        (Self { pieces, whole }, Body::new(body))
+    }
+}
+
+fn gone(py: Python<'_>) -> PyErr {
+    client_gone(py, "the client went before it had its answer")
+}
+
+/// A body that comes in pieces, from the connection's side. One that ends and is not whole breaks the connection.
+struct Pieces {
+    received: mpsc::Receiver<Bytes>,
+    whole: Arc<AtomicBool>,
+    /// The next thing is the error.
+    breaks: bool,
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(piece) = ready!(self.received.poll_recv(cx)) {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        if self.whole.load(Ordering::Acquire) {
+            return Poll::Ready(None);
+        }
+        if !std::mem::replace(&mut self.breaks, true) {
+            // The connection writes what it has before it asks again.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(Broken)))
+    }
 }
 
 /// The body ends here, and is not whole.
@@ -48,132 +240,6 @@ impl std::fmt::Display for Broken {
 }
 
 impl std::error::Error for Broken {}
-
-impl Answer {
-    pub(super) fn new(reply: oneshot::Sender<Response<Body>>, bare: bool) -> Self {
-        Self(Arc::new(Mutex::new(State { reply: Some(reply), head: None, pieces: None, bare })))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sends a body that is this one piece.
-    pub(super) fn send_whole(&self, py: Python<'_>, piece: &Bound<'_, PyBytes>) -> PyResult<()> {
-        if self.lock().reply.is_none() {
-            return self.send(py, piece);
-        }
-        let bytes = Bytes::copy_from_slice(piece.as_bytes());
-        self.lock().send_head(Some(bytes))
-    }
-
-    /// Sends a piece of the body.
-    pub(super) fn send(&self, py: Python<'_>, piece: &Bound<'_, PyBytes>) -> PyResult<()> {
-        let bytes = piece.as_bytes();
-        let mut state = self.lock();
-        if bytes.is_empty() {
-            return state.require_head();
-        }
-        let bytes = Bytes::copy_from_slice(bytes);
-        if state.reply.is_some() {
-            let whole = state.content_length() == Some(bytes.len());
-            if whole || state.bare {
-                return state.send_head(Some(bytes));
-            }
-            state.send_head(None)?;
-        }
-        let Some(pieces) = state.pieces.clone() else {
-            // Beyond the announced length, or a HEAD's.
-            return Ok(());
-        };
-        drop(state);
-        match pieces.try_send(Ok(bytes)) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(gone()),
-            Err(mpsc::error::TrySendError::Full(bytes)) => {
-                py.detach(|| pieces.blocking_send(bytes)).map_err(|_| gone())
-            }
-        }
-    }
-
-    /// The application is done: the head, if nothing has gone yet, and the body's end.
-    pub(super) fn end(&self, _: Python<'_>) -> PyResult<()> {
-        let mut state = self.lock();
-        if state.reply.is_some() {
-            state.send_head(Some(Bytes::new()))?;
-        }
-        state.pieces = None;
-        Ok(())
-    }
-
-    /// The application has failed: another answer if none has gone yet, else the connection's end.
-    pub(super) fn fail(&self, answer: Response<Body>) {
-        let mut state = self.lock();
-        if let Some(reply) = state.reply.take() {
-            let _ = reply.send(answer);
-        }
-        if let Some(pieces) = state.pieces.take() {
-            let _ = pieces.try_send(Err(Broken));
-        }
-    }
-}
-
-impl State {
-    fn require_head(&self) -> PyResult<()> {
-        if self.reply.is_some() && self.head.is_none() {
-            return Err(PyAssertionError::new_err("write() before start_response()"));
-        }
-        Ok(())
-    }
-
-    fn content_length(&self) -> Option<usize> {
-        self.head.as_ref()?.1.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
-    }
-
-    /// Sends the head, with the whole body, or with a channel for its pieces.
-    fn send_head(&mut self, whole: Option<Bytes>) -> PyResult<()> {
-        self.require_head()?;
-        let (Some(reply), Some((status, headers))) = (self.reply.take(), self.head.take()) else {
-            return Ok(());
-        };
-        let body = match whole {
-            _ if self.bare => Body::empty(),
-            Some(bytes) => Body::from(bytes),
-            None => {
-                let (sender, receiver) = mpsc::channel(PIECES);
-                self.pieces = Some(sender);
-                Body::new(Pieces(receiver))
-            }
-        };
-        let mut answer = Response::new(body);
-        *answer.status_mut() = status;
-        *answer.headers_mut() = headers;
-        reply.send(answer).map_err(|_| gone())
-    }
-}
-
-fn gone() -> PyErr {
-    ClientGone::new_err("the client went before it had its answer")
-}
-
-/// A body that comes in pieces. Its end is its sender's; a piece that is an error breaks the connection.
-struct Pieces(mpsc::Receiver<Result<Bytes, Broken>>);
-
-impl http_body::Body for Pieces {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.0.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::default()
-    }
-}
 
 /// `start_response(status, headers, exc_info=None)`, which returns `write(bytes)`.
 #[pyclass(frozen, module = "erlen._erlen")]
@@ -190,12 +256,12 @@ impl StartResponse {
     #[pyo3(signature = (status, headers, exc_info = None))]
     fn __call__(
         &self,
-        py: Python<'_>,
         status: &Bound<'_, PyAny>,
         headers: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
         exc_info: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Write> {
-        let head = (parse_status(status)?, parse_headers(&headers)?);
+        let (status, reason) = parse_status(status)?;
+        let head = Head { status, reason, headers: parse_headers(&headers)? };
         let mut state = self.0.lock();
         let exc_info = exc_info.filter(|info| !info.is_none());
         if state.reply.is_none()
@@ -210,7 +276,6 @@ impl StartResponse {
         }
         state.head = Some(head);
         drop(state);
-        let _ = py;
         Ok(Write(self.0.clone()))
     }
 }
@@ -226,11 +291,18 @@ impl Write {
     }
 }
 
-fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<StatusCode> {
+fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(StatusCode, Option<ReasonPhrase>)> {
     let text: String = status.extract().map_err(|_| PyTypeError::new_err("the status must be a str"))?;
-    let code = text.split(' ').next().and_then(|code| code.parse::<u16>().ok());
-    code.and_then(|code| StatusCode::from_u16(code).ok())
-        .ok_or_else(|| PyValueError::new_err(format!("{text:?} is not an HTTP status")))
+    let (number, words) = text.split_once(' ').unwrap_or((&text, ""));
+    let code = number.parse::<u16>().ok().and_then(|code| StatusCode::from_u16(code).ok());
+    // An answer of less than 200 is none yet, and the connection's business.
+    let code = code.filter(|code| !code.is_informational());
+    let reason = if code.and_then(|code| code.canonical_reason()) == Some(words) {
+        Some(None)
+    } else {
+        latin1_bytes(words).and_then(|words| ReasonPhrase::try_from(words).ok()).map(Some)
+    };
+    code.zip(reason).ok_or_else(|| PyValueError::new_err(format!("{text:?} is not an HTTP status")))
 }
 
 fn parse_headers(headers: &[(Bound<'_, PyAny>, Bound<'_, PyAny>)]) -> PyResult<HeaderMap> {
@@ -243,16 +315,30 @@ fn parse_headers(headers: &[(Bound<'_, PyAny>, Bound<'_, PyAny>)]) -> PyResult<H
         if is_hop_by_hop(&known) {
             continue;
         }
-        let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
-        let parsed = bytes.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok());
+        let parsed = latin1_bytes(&value).and_then(|bytes| HeaderValue::from_bytes(&bytes).ok());
         let parsed = parsed.ok_or_else(|| {
             PyValueError::new_err(format!(
                 "the header {name} has a value with a line break, or beyond Latin-1: {value:?}"
             ))
         })?;
+        if known == header::CONTENT_LENGTH {
+            require_length(&value, map.contains_key(&known))?;
+        }
         map.append(known, parsed);
     }
     Ok(map)
+}
+
+fn require_length(value: &str, is_second: bool) -> PyResult<()> {
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    if is_second || !is_number || value.parse::<usize>().is_err() {
+        return Err(PyValueError::new_err(format!("Content-Length must be one number, not {value:?}")));
+    }
+    Ok(())
+}
+
+fn latin1_bytes(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
 }
 
 fn text_of(text: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {

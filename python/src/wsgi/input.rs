@@ -1,23 +1,38 @@
 //! `wsgi.input`: the request's body, read from the connection when the application asks for it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
-use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::runtime::Handle;
 
-/// What `readline` looks through at most before it gives up on a line without an end.
+use super::gone::client_gone;
+
+/// All that there is.
 const NO_LIMIT: usize = usize::MAX;
+
+/// For how long what the application left of a body is read and thrown away.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// A file that gives the body, once, from its start to its end.
 #[pyclass(frozen, name = "Input", module = "erlen._erlen")]
 pub(super) struct Input {
     state: Mutex<State>,
+    unread: Unread,
     runtime: Handle,
+}
+
+/// What becomes of a body that the application has not read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is read: a client that sends before it reads would find its connection reset, and never see the answer.
+    IsRead,
+    /// It is left, and the connection ends: the client waits to be told to go on, and may never send it.
+    Ends,
 }
 
 struct State {
@@ -28,58 +43,68 @@ struct State {
 }
 
 impl Input {
-    pub(super) fn new(body: Body, runtime: Handle) -> Self {
+    pub(super) fn new(body: Body, unread: Unread, runtime: Handle) -> Self {
         let body = (!http_body::Body::is_end_stream(&body)).then_some(body);
-        Self { state: Mutex::new(State { body, buffer: Bytes::new() }), runtime }
+        Self { state: Mutex::new(State { body, buffer: Bytes::new() }), unread, runtime }
     }
 
     /// The request is over: nothing can be read any longer.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.buffer = Bytes::new();
-        let body = state.body.take();
+        let body = state.body.take().filter(|body| !http_body::Body::is_end_stream(body));
         drop(state);
-        drop(body);
+        if let Some(body) = body
+            && self.unread == Unread::IsRead
+        {
+            self.runtime.spawn(async { tokio::time::timeout(LINGER, read_away(body)).await });
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads until `enough` of what is there, or the end. Detached while it waits.
-    fn read_until(
-        &self,
-        py: Python<'_>,
-        enough: impl Fn(&[u8]) -> Option<usize> + Send + Sync,
-    ) -> PyResult<Bytes> {
-        let read = py.detach(|| {
+    /// Reads so many bytes, or up to the end of a line, or the end of the body. Detached while it waits.
+    fn take(&self, py: Python<'_>, size: usize, until: Until) -> PyResult<Bytes> {
+        // Another thread may hold the state while it waits for the connection: it is not waited for with the interpreter.
+        if let Ok(mut state) = self.state.try_lock()
+            && let Some(length) = state.find(size, until)
+        {
+            return Ok(state.buffer.split_to(length));
+        }
+        let taken = py.detach(|| {
             let mut state = self.lock();
-            let mut read = BytesMut::new();
+            let mut all = BytesMut::new();
             loop {
-                let piece = std::mem::take(&mut state.buffer);
-                read.extend_from_slice(&piece);
-                if let Some(length) = enough(&read) {
-                    state.buffer = read.split_off(length.min(read.len())).freeze();
-                    return Ok(read.freeze());
-                }
-                if !state.fill(&self.runtime)? {
-                    return Ok(read.freeze());
+                let found = state.find(size - all.len(), until);
+                let length = found.unwrap_or(state.buffer.len());
+                all.extend_from_slice(&state.buffer.split_to(length));
+                if found.is_some() || !state.fill(&self.runtime)? {
+                    return Ok(all.freeze());
                 }
             }
         });
-        read.map_err(|error: String| PyOSError::new_err(error))
-    }
-
-    fn line(&self, py: Python<'_>, limit: usize) -> PyResult<Bytes> {
-        self.read_until(py, move |read| {
-            let end = read.iter().take(limit).position(|&byte| byte == b'\n').map(|at| at + 1);
-            end.or_else(|| (read.len() >= limit).then_some(limit))
-        })
+        taken.map_err(|error: String| client_gone(py, &error))
     }
 }
 
+/// Where a read ends before its size.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Size,
+    LineBreak,
+}
+
 impl State {
-    /// Takes the next piece of the body. False at its end.
+    /// How much of the buffer is what is asked for, if that is in it.
+    fn find(&self, size: usize, until: Until) -> Option<usize> {
+        let mut bytes = self.buffer.iter().take(size);
+        let line = (until == Until::LineBreak).then(|| bytes.position(|&byte| byte == b'\n')).flatten();
+        line.map(|at| at + 1).or_else(|| (self.buffer.len() >= size).then_some(size))
+    }
+
+    /// Takes the next piece of the body, where the buffer is empty. False at its end.
     fn fill(&mut self, runtime: &Handle) -> Result<bool, String> {
         let Some(body) = &mut self.body else {
             return Ok(false);
@@ -108,6 +133,11 @@ impl State {
     }
 }
 
+/// Reads a body to its end, and keeps nothing of it.
+async fn read_away(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
 /// How many bytes Python asks for; negative and `None` mean all.
 fn limit(size: Option<i64>) -> usize {
     size.and_then(|size| usize::try_from(size).ok()).unwrap_or(NO_LIMIT)
@@ -117,14 +147,12 @@ fn limit(size: Option<i64>) -> usize {
 impl Input {
     #[pyo3(signature = (size = None))]
     fn read<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
-        let size = limit(size);
-        let read = self.read_until(py, move |read| (read.len() >= size).then_some(size))?;
-        Ok(PyBytes::new(py, &read))
+        Ok(PyBytes::new(py, &self.take(py, limit(size), Until::Size)?))
     }
 
     #[pyo3(signature = (size = None))]
     fn readline<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.line(py, limit(size))?))
+        Ok(PyBytes::new(py, &self.take(py, limit(size), Until::LineBreak)?))
     }
 
     #[pyo3(signature = (hint = None))]
@@ -134,7 +162,7 @@ impl Input {
         let mut lines = Vec::new();
         let mut read = 0;
         while read < hint {
-            let line = self.line(py, NO_LIMIT)?;
+            let line = self.take(py, NO_LIMIT, Until::LineBreak)?;
             if line.is_empty() {
                 break;
             }
@@ -149,7 +177,7 @@ impl Input {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let line = self.line(py, NO_LIMIT)?;
+        let line = self.take(py, NO_LIMIT, Until::LineBreak)?;
         Ok((!line.is_empty()).then(|| PyBytes::new(py, &line)))
     }
 }

@@ -9,6 +9,7 @@
 //! piece, when the application asks for it.
 
 mod answer;
+mod gone;
 mod input;
 
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use tokio::sync::oneshot;
 use crate::environ::{self, Base, Head};
 use crate::pool::Pool;
 use answer::{Answer, StartResponse};
-use input::Input;
+use input::{Input, Unread};
 
 /// Requests that may wait for a thread; more are answered 503.
 const MAX_WAITING: usize = 1024;
@@ -86,8 +87,7 @@ impl Inner {
         }
         let answer = Answer::new(reply, request.method() == Method::HEAD);
         if let Err(error) = self.run(py, request, &answer) {
-            let abandoned = error.is_instance_of::<answer::ClientGone>(py);
-            if !abandoned {
+            if !gone::is_client_gone(py, &error) {
                 error.display(py);
             }
             answer.fail(failed());
@@ -105,7 +105,13 @@ impl Inner {
         };
         let environ = self.base.environ(py, &head)?;
         environ::add_headers(&environ, &parts.headers)?;
-        let input = Py::new(py, Input::new(body, self.runtime.clone()))?;
+        if let Some(host) = parts.uri.authority() {
+            // The host of a target that is a whole URL is the request's (RFC 9112, 3.2.2).
+            let host = host.as_str().rsplit_once('@').map_or(host.as_str(), |(_, host)| host);
+            environ.set_item(pyo3::intern!(py, "HTTP_HOST"), host)?;
+        }
+        let unread = if parts.headers.contains_key(header::EXPECT) { Unread::Ends } else { Unread::IsRead };
+        let input = Py::new(py, Input::new(body, unread, self.runtime.clone()))?;
         environ.set_item(pyo3::intern!(py, "wsgi.input"), &input)?;
         let start_response = Py::new(py, StartResponse::new(answer.clone()))?;
         let result = self.application.bind(py).call1((environ, start_response));
@@ -132,7 +138,7 @@ fn send_all(iterable: &Bound<'_, PyAny>, answer: &Answer) -> PyResult<()> {
 fn send_pieces(iterable: &Bound<'_, PyAny>, answer: &Answer) -> PyResult<()> {
     let py = iterable.py();
     if let Some(only) = only_piece(iterable) {
-        return answer.send_whole(py, &only);
+        return answer.send_only(py, &only);
     }
     for piece in iterable.try_iter()? {
         answer.send(py, &bytes_of(&piece?)?)?;
