@@ -14,7 +14,7 @@ use crate::delegate::{Delegate, Wanted, register};
 use crate::environ::Base;
 use crate::listener::{Listener, stop_signal};
 use crate::options::Options;
-use crate::pool::Pool;
+use crate::pool::{IDLE, Pool};
 use crate::pressure::wait_for_room;
 use crate::session::{PySocket, Session, SessionData};
 use crate::test_client::TestClient;
@@ -67,7 +67,7 @@ impl Engine {
             .thread_name("erlen-runtime")
             .enable_all()
             .build()?;
-        let pool = Pool::start("erlen-event", options.event_threads);
+        let pool = Pool::start("erlen-event", options.event_threads, options.event_idle);
         let delegate = Delegate::new(delegate, pool, options.ordered, options.ask_handshake);
         let always_connect = options.always_connect;
         let admitting = Arc::clone(&delegate);
@@ -276,7 +276,7 @@ impl Engine {
             None => bound,
             Some(application) => {
                 let base = Base::new(py, host, address.port(), multiprocess)?;
-                let pool = Pool::start("erlen-wsgi", threads);
+                let pool = Pool::start("erlen-wsgi", threads, IDLE);
                 self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pool));
                 let runtime = self.runtime.handle().clone();
                 let pages = Host::new(application, base, pool, runtime, tls.is_some()).router();

@@ -16,7 +16,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::pool::Pool;
+use crate::pool::{IDLE, Pool};
 
 /// Lines of one kind in a [`WINDOW`].
 const MOST: u32 = 100;
@@ -74,7 +74,7 @@ impl ToPython {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         // A process that was forked has none of its parent's threads.
         let current = pool.take().filter(|pool| pool.is_of_this_process());
-        let current = pool.insert(current.unwrap_or_else(|| Pool::start("erlen-log", 1)));
+        let current = pool.insert(current.unwrap_or_else(|| Pool::start("erlen-log", 1, IDLE)));
         current.push(Box::new(move |py| {
             let logger = py.import("logging")?.call_method1("getLogger", ("erlen",))?;
             logger.call_method1("log", (number_of(level), "%s", line)).map(drop)

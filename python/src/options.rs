@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::delegate::UNKNOWN_NAMESPACE;
+use crate::pool;
 
 /// Who may come from another origin. The meaning is that of `cors_allowed_origins` in Flask-SocketIO.
 enum Origins {
@@ -29,6 +30,7 @@ pub(crate) struct Options {
     pub(crate) ask_handshake: bool,
     pub(crate) always_connect: bool,
     pub(crate) event_threads: usize,
+    pub(crate) event_idle: Duration,
     pub(crate) ordered: bool,
 }
 
@@ -96,6 +98,7 @@ impl Options {
             ask_handshake: take.take("ask_handshake", false)?,
             always_connect: take.take("always_connect", false)?,
             event_threads: take.take("event_threads", 1_000)?,
+            event_idle: take.seconds("event_idle", pool::IDLE.as_secs_f64())?,
             ordered: take.take("ordered", false)?,
         };
         match keywords.keys().iter().next() {
