@@ -1,20 +1,27 @@
 //! A packet on its way out: encoded once, shared by every recipient and every transport.
 //!
 //! One contiguous buffer holds the WebSocket header and the packet behind it. A WebSocket takes
-//! all of it, a polling payload takes what stands behind the header. A clone is a reference.
+//! all of it, a polling payload takes what stands behind the header. A clone is a reference, of one word.
 
 use std::sync::{Arc, OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use triomphe::ThinArc;
 
+use crate::budget::{Budget, Hold};
 use crate::frame::{self, MAX_HEADER, Opcode};
 
 /// An encoded packet. Cheap to clone: the bytes are shared.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EncodedPacket {
-    buffer: Arc<[u8]>,
+#[derive(Clone)]
+pub struct EncodedPacket(ThinArc<Head, u8>);
+
+/// What stands before the bytes.
+struct Head {
+    /// Bytes of the WebSocket header.
     header: u8,
     kind: Kind,
+    /// Set once a slow client keeps the packet; `None` in it: the packet is never freed, and not counted.
+    hold: OnceLock<Option<Hold>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,13 +52,19 @@ impl EncodedPacket {
     /// `2`, the heartbeat.
     pub(crate) fn ping() -> Self {
         static PING: OnceLock<EncodedPacket> = OnceLock::new();
-        PING.get_or_init(|| Self::control("2")).clone()
+        PING.get_or_init(|| Self::for_ever("2")).clone()
     }
 
     /// `3probe`, the answer to a probe.
     pub(crate) fn probe_pong() -> Self {
         static PONG: OnceLock<EncodedPacket> = OnceLock::new();
-        PONG.get_or_init(|| Self::control("3probe")).clone()
+        PONG.get_or_init(|| Self::for_ever("3probe")).clone()
+    }
+
+    fn for_ever(text: &str) -> Self {
+        let packet = Self::control(text);
+        packet.head().hold.get_or_init(|| None);
+        packet
     }
 
     fn build(kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
@@ -66,30 +79,51 @@ impl EncodedPacket {
         let length = frame::write_header(&mut header, opcode, buffer.len() - MAX_HEADER);
         let start = MAX_HEADER - length;
         buffer[start..MAX_HEADER].copy_from_slice(&header[..length]);
-        Self { buffer: Arc::from(&buffer[start..]), header: length as u8, kind }
+        let head = Head { header: length as u8, kind, hold: OnceLock::new() };
+        Self(ThinArc::from_header_and_slice(head, &buffer[start..]))
+    }
+
+    #[inline]
+    fn head(&self) -> &Head {
+        &self.0.header.header
     }
 
     /// The whole WebSocket frame, header first.
     #[inline]
     pub fn websocket_frame(&self) -> &[u8] {
-        &self.buffer
+        &self.0.slice
     }
 
     /// The packet without the WebSocket header: type digit and text, or the bare bytes of a binary message.
     #[inline]
     pub fn body(&self) -> &[u8] {
-        &self.buffer[usize::from(self.header)..]
+        &self.0.slice[usize::from(self.head().header)..]
     }
 
     /// Whether this is a binary message.
     #[inline]
     pub fn is_binary(&self) -> bool {
-        self.kind == Kind::Binary
+        self.head().kind == Kind::Binary
+    }
+
+    /// Counts the packet against a budget, once, until it is freed.
+    pub fn hold(&self, budget: &Arc<Budget>) {
+        self.head().hold.get_or_init(|| Some(budget.hold(self.weight())));
+    }
+
+    /// One owner's part of its memory.
+    pub fn share(&self) -> usize {
+        self.weight() / ThinArc::strong_count(&self.0).max(1)
+    }
+
+    /// Its memory: the bytes, and what stands before them.
+    fn weight(&self) -> usize {
+        size_of::<Head>() + 2 * size_of::<usize>() + self.0.slice.len()
     }
 
     /// Appends the packet as a polling payload has it: text as it is, binary as `b` and base64.
     pub fn append_to_payload(&self, payload: &mut Vec<u8>) {
-        match self.kind {
+        match self.head().kind {
             Kind::Text => payload.extend_from_slice(self.body()),
             Kind::Binary => {
                 payload.push(b'b');
@@ -99,9 +133,17 @@ impl EncodedPacket {
     }
 }
 
+impl PartialEq for EncodedPacket {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_binary() == other.is_binary() && self.body() == other.body()
+    }
+}
+
+impl Eq for EncodedPacket {}
+
 impl std::fmt::Debug for EncodedPacket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.kind {
+        match self.head().kind {
             Kind::Text => write!(f, "EncodedPacket({})", String::from_utf8_lossy(self.body())),
             Kind::Binary => write!(f, "EncodedPacket({} bytes)", self.body().len()),
         }
@@ -128,6 +170,30 @@ mod tests {
         let mut payload = Vec::new();
         packet.append_to_payload(&mut payload);
         assert_eq!(payload, b"bAQIDBA==");
+    }
+
+    #[test]
+    fn a_packet_that_is_held_counts_once_until_its_last_owner_drops_it() {
+        let budget = Budget::new(1_000);
+        let packet = EncodedPacket::binary_message(&[7; 990]);
+        let other = packet.clone();
+        packet.hold(&budget);
+        other.hold(&budget);
+        assert!((990..1_100).contains(&budget.held()), "{}", budget.held());
+        assert!(budget.is_over());
+        assert_eq!(packet.share(), budget.held() / 2);
+        drop(packet);
+        assert_ne!(budget.held(), 0);
+        drop(other);
+        assert_eq!((budget.held(), budget.is_over()), (0, false));
+    }
+
+    #[test]
+    fn packets_that_live_for_ever_are_not_counted() {
+        let budget = Budget::new(0);
+        EncodedPacket::ping().hold(&budget);
+        EncodedPacket::probe_pong().hold(&budget);
+        assert_eq!(budget.held(), 0);
     }
 
     #[test]

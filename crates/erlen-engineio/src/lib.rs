@@ -8,10 +8,12 @@
 //! - [`payload`]: many packets in one HTTP body.
 //! - [`frame`]: WebSocket frames (RFC 6455), the server's side.
 //! - [`handshake`]: the request's query, the refusals, the open packet.
+//! - [`Budget`]: what waits for slow clients, in all sessions together.
 //! - [`Session`]: the state machine of one session: heartbeat, upgrade, queue, close.
 //!
 //! Spec: <https://github.com/socketio/engine.io-protocol>
 
+mod budget;
 mod close;
 mod config;
 mod encoded;
@@ -26,6 +28,7 @@ mod session;
 mod sid;
 mod transport;
 
+pub use budget::{Budget, Hold};
 pub use close::CloseReason;
 pub use config::Config;
 pub use encoded::EncodedPacket;

@@ -22,7 +22,7 @@ use std::time::Instant;
 use crate::handshake::{self, HandshakeError};
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::queue::Queue;
-use crate::{CloseReason, Config, EncodedPacket, Message, Packet, Sid, Transport, payload};
+use crate::{Budget, CloseReason, Config, EncodedPacket, Message, Packet, Sid, Transport, payload};
 
 /// The part of the byte bound up to which a queue counts as empty: 256 bytes of 1 MiB.
 const NEARLY_EMPTY: usize = 4096;
@@ -336,6 +336,23 @@ impl Session {
         self.queue.pop()
     }
 
+    /// The same, unless the next packet's frame is longer than that.
+    #[inline]
+    pub fn poll_transmit_within(&mut self, bytes: usize) -> Option<EncodedPacket> {
+        self.queue.first().filter(|packet| packet.websocket_frame().len() <= bytes)?;
+        self.poll_transmit()
+    }
+
+    /// Counts what waits against the budget of slow clients, until it has gone.
+    pub fn hold(&mut self, budget: &Arc<Budget>) {
+        self.queue.hold(budget);
+    }
+
+    /// Bytes that would come free if what waits were dropped: of a packet that other queues wait with, this one's part.
+    pub fn share(&self) -> usize {
+        self.queue.share()
+    }
+
     /// The WebSocket takes no more bytes, or takes them again. A stall that lasts ends the session.
     pub fn set_stalled(&mut self, since: Option<Instant>) {
         let since = since.filter(|_| matches!(self.state, State::WebSocket));
@@ -485,6 +502,14 @@ impl Session {
             State::Polling | State::Probing { answered: false, .. } => self.parked_get,
             State::Probing { .. } | State::Closed { .. } => false,
         }
+    }
+
+    /// Whether packets wait for the client's next GET.
+    #[inline]
+    pub fn waits_for_poll(&self) -> bool {
+        matches!(self.state, State::Polling | State::Probing { .. })
+            && !self.queue.is_empty()
+            && !self.parked_get
     }
 
     /// Packets and bytes that wait.
