@@ -50,6 +50,7 @@ impl Default for Builder {
             options: Options {
                 path: "/socket.io/".into(),
                 max_sessions: crate::limits::default_max_sessions(),
+                max_total_queue_bytes: crate::limits::default_max_total_queue_bytes(),
                 ..Options::default()
             },
             limits: Limits::default(),
@@ -191,6 +192,14 @@ impl Builder {
     /// Packets that may wait for one client before it is cut as a slow consumer. Default 4 096.
     pub fn max_queue_packets(mut self, packets: usize) -> Self {
         self.options.session.max_queue_packets = packets;
+        self
+    }
+
+    /// Bytes that may wait for slow clients in all sessions together: past it, those that hold the most are cut as slow
+    /// consumers, and the others go on. What goes out in the turn in which it is sent does not count, and a packet that several
+    /// wait for counts once. Default 256 MiB, or half of the memory that the process's control group allows, if that is less.
+    pub fn max_total_queue_bytes(mut self, bytes: usize) -> Self {
+        self.options.max_total_queue_bytes = bytes;
         self
     }
 

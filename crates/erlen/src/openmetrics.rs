@@ -24,6 +24,13 @@ pub(crate) fn write(server: &Server) -> String {
     }
     family(&mut out, "erlen_queued_bytes", "gauge", "Bytes that wait for clients.");
     sample(&mut out, "erlen_queued_bytes", &[], m.queued_bytes);
+    family(
+        &mut out,
+        "erlen_slow_queue_bytes",
+        "gauge",
+        "Bytes that slow clients hold, shared ones counted once.",
+    );
+    sample(&mut out, "erlen_slow_queue_bytes", &[], m.slow_queue_bytes);
     family(&mut out, "erlen_sessions_opened", "counter", "Sessions opened, by their first transport.");
     sample(&mut out, "erlen_sessions_opened_total", &[("transport", "polling")], m.opened_polling);
     sample(&mut out, "erlen_sessions_opened_total", &[("transport", "websocket")], m.opened_websocket);

@@ -46,6 +46,8 @@ pub(super) struct Core {
     ping_sent: Option<Instant>,
     /// Until when the message that arrives in fragments must be whole.
     whole_by: Option<Instant>,
+    /// Bytes that the connection keeps because its stream is full.
+    pub(super) unsent: usize,
 }
 
 /// Whether a packet may be dropped when its client is not writable.
@@ -77,6 +79,7 @@ impl<A: Application> Client<A> {
             armed: None,
             ping_sent: None,
             whole_by: None,
+            unsent: 0,
         };
         let state = engine.app().open_state();
         Arc::new(Self { sid, engine, shard, handshake, core: Mutex::new(core), state })
@@ -306,6 +309,10 @@ impl<A: Application> Client<A> {
         let closed = core.session.close_reason();
         let poll = if !core.corked && core.session.has_output() { core.poll.take() } else { None };
         let readers = if closed.is_some() { std::mem::take(&mut core.readers) } else { Vec::new() };
+        let waits_for_poll = core.session.waits_for_poll();
+        if waits_for_poll {
+            core.session.hold(self.engine.budget());
+        }
         let work = Work {
             connection: core.connection,
             lost_probe: if core.session.is_probing() { None } else { core.probe.take() },
@@ -313,6 +320,7 @@ impl<A: Application> Client<A> {
             forgotten: closed.is_some() && !core.session.lingers(),
             deadline: core.session.poll_timeout().into_iter().chain(core.whole_by).min(),
             armed: core.armed,
+            waits_for_poll,
         };
         drop(core);
         for waker in poll.into_iter().chain(readers) {
@@ -402,6 +410,12 @@ impl<A: Application> Client<A> {
         self.lock().session.queued()
     }
 
+    /// Bytes that would come free if the session were closed; `None` once it is.
+    pub(super) fn share(&self) -> Option<usize> {
+        let core = self.lock();
+        (!core.session.is_closed()).then(|| core.session.share() + core.unsent)
+    }
+
     pub(crate) fn shard(&self) -> &Arc<Shard<A>> {
         &self.shard
     }
@@ -417,6 +431,8 @@ pub(super) struct Work {
     pub(super) closed: Option<(CloseReason, &'static str)>,
     /// Drop the session from the table.
     pub(super) forgotten: bool,
+    /// What was sent waits for the client's next GET.
+    pub(super) waits_for_poll: bool,
     /// When the session's deadline is.
     deadline: Option<Instant>,
     /// When its entry in the shard's timers fires.

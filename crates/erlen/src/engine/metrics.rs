@@ -139,7 +139,7 @@ impl Histogram {
     }
 }
 
-/// A snapshot of the engine's counters. Totals since the start, but for the two gauges of sessions.
+/// A snapshot of the engine's counters. Totals since the start, but for the gauges of sessions and queues.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct EngineMetrics {
@@ -151,6 +151,9 @@ pub struct EngineMetrics {
     pub queued_bytes: usize,
     /// Packets that wait in the queues of all sessions now.
     pub queued_packets: usize,
+    /// Bytes that slow clients hold now, of the budget `max_total_queue_bytes`: what was still there at the end of a turn, a
+    /// packet that several wait for counted once.
+    pub slow_queue_bytes: usize,
     /// Sessions opened by polling.
     pub opened_polling: u64,
     /// Sessions opened on a WebSocket.

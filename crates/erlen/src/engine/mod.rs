@@ -17,20 +17,21 @@ pub(crate) mod metrics;
 mod options;
 mod origin;
 mod random;
+mod relief;
 mod sessions;
 mod shard;
 mod stream;
 mod timers;
 mod upgrade;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use addresses::AddressLimits;
 pub use client::{Client, Delivery};
 pub use erlen_engineio::Config;
-use erlen_engineio::Session;
+use erlen_engineio::{Budget, Session};
 pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Transport};
 pub use handshake::Handshake;
 pub use http::{Below, Body};
@@ -93,6 +94,9 @@ pub struct Engine<A: Application> {
     shards: Vec<Arc<Shard<A>>>,
     sessions: Sessions<A>,
     addresses: Addresses,
+    budget: Arc<Budget>,
+    /// Held by the thread that cuts slow clients.
+    relief: Mutex<()>,
     next_shard: AtomicUsize,
     refused: Counter,
     closing: AtomicBool,
@@ -115,6 +119,8 @@ impl<A: Application> Engine<A> {
             app,
             session_config: Arc::new(options.session.clone()),
             addresses: Addresses::new(options.address_limits),
+            budget: Budget::new(options.max_total_queue_bytes),
+            relief: Mutex::default(),
             options,
             shards,
             sessions: Sessions::new(),
@@ -171,6 +177,7 @@ impl<A: Application> Engine<A> {
             total.queued_packets += packets;
             total.queued_bytes += bytes;
         }
+        total.slow_queue_bytes = self.budget.held();
         total
     }
 
@@ -229,6 +236,11 @@ impl<A: Application> Engine<A> {
 
     pub(crate) fn session_config(&self) -> &Arc<Config> {
         &self.session_config
+    }
+
+    /// What waits for slow clients, in all sessions together.
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     pub(crate) fn shards(&self) -> &[Arc<Shard<A>>] {

@@ -39,6 +39,8 @@ pub struct Options {
     pub shards: usize,
     /// Sessions at the same time; more are refused with 503.
     pub max_sessions: usize,
+    /// Bytes that may wait for the slow clients of all sessions together; past it those that hold the most are cut.
+    pub max_total_queue_bytes: usize,
     /// Bounds for each address.
     pub address_limits: AddressLimits,
     /// How long the head of a request may take, a connection may wait for its next request, and a TLS handshake may take,
@@ -70,6 +72,7 @@ impl Default for Options {
             cookie: None,
             shards: 0,
             max_sessions: usize::MAX,
+            max_total_queue_bytes: 256 << 20,
             address_limits: AddressLimits::default(),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),

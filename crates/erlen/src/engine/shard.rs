@@ -196,6 +196,9 @@ impl<A: Application> Local<A> {
         if let Some(connection) = work.connection.and_then(|slot| self.connection(slot)) {
             connection.flush(self);
         }
+        if work.waits_for_poll {
+            client.engine().relieve();
+        }
         if let Some((reason, detail)) = work.closed {
             client.engine().finish(client, reason, detail);
         }

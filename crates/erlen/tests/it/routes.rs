@@ -54,6 +54,7 @@ async fn metrics_are_openmetrics_and_agree_with_the_snapshot() {
         r#"erlen_sockets{namespace="/quo\"ted"} 0"#.to_owned(),
         format!("erlen_packets_in_total {}", metrics.packets_in),
         format!("erlen_bytes_in_total {}", metrics.bytes_in),
+        "erlen_slow_queue_bytes 0".to_owned(),
         "erlen_handler_seconds_count 1".to_owned(),
     ] {
         assert!(text.lines().any(|line| line == sample), "{sample} is not in\n{text}");

@@ -6,8 +6,8 @@ use std::io;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use erlen_engineio::CloseReason;
 use erlen_engineio::frame;
+use erlen_engineio::{CloseReason, EncodedPacket, Hold};
 
 use super::super::Application;
 use super::super::shard::Local;
@@ -16,13 +16,24 @@ use super::{Connection, Mode};
 /// Bytes copied into one write; what is longer is written from where it lies.
 const CORK: usize = 64 * 1024;
 
-/// Bytes that the stream did not take yet.
+/// What the stream did not take yet: a packet of which it took a part, then bytes.
 #[derive(Default)]
 pub(super) struct Outbound {
-    pending: Vec<u8>,
+    /// Where it lies: many clients may be in the middle of the same packet.
+    packet: Option<EncodedPacket>,
+    bytes: Vec<u8>,
+    /// How much of the first of the two has gone.
     written: usize,
+    /// Counts the bytes, once they have waited for a turn.
+    hold: Option<Hold>,
     /// The close frame is among them: nothing may follow.
     closing: bool,
+}
+
+impl Outbound {
+    fn is_empty(&self) -> bool {
+        self.packet.is_none() && self.bytes.is_empty()
+    }
 }
 
 /// Whether the stream took everything.
@@ -40,7 +51,7 @@ impl<A: Application> Connection<A> {
             return;
         }
         if !self.write_pending(local) {
-            return self.give_up_if_closed(local);
+            return self.go_on_waiting(local);
         }
         loop {
             let mut core = self.client.lock();
@@ -53,10 +64,11 @@ impl<A: Application> Connection<A> {
                 return;
             };
             let metrics = &local.shard.metrics;
-            let Some(second) = core.session.poll_transmit() else {
+            let room = CORK.saturating_sub(first.websocket_frame().len());
+            let Some(second) = core.session.poll_transmit_within(room) else {
                 drop(core);
                 metrics.packets_out.add(1);
-                if !self.write(local, first.websocket_frame()) {
+                if !self.write_packet(local, first) {
                     return;
                 }
                 continue;
@@ -66,34 +78,54 @@ impl<A: Application> Connection<A> {
             cork.extend_from_slice(first.websocket_frame());
             cork.extend_from_slice(second.websocket_frame());
             let mut packets = 2;
-            while cork.len() < CORK
-                && let Some(packet) = core.session.poll_transmit()
-            {
+            while let Some(packet) = core.session.poll_transmit_within(CORK - cork.len()) {
                 cork.extend_from_slice(packet.websocket_frame());
                 packets += 1;
             }
             drop(core);
             metrics.packets_out.add(packets);
-            let open = self.write(local, &cork);
-            if cork.capacity() > 4 * CORK {
-                *cork = Vec::with_capacity(2 * CORK);
-            }
-            if !open {
+            if !self.write(local, &cork) {
                 return;
             }
         }
     }
 
-    /// The session has ended while the stream is full: what is queued joins what is pending, and the
-    /// close timeout decides.
-    fn give_up_if_closed(&self, local: &Local<A>) {
+    /// The stream is full. What is left counts as that of a slow client; if the session has ended, it is not waited for long.
+    fn go_on_waiting(&self, local: &Local<A>) {
         let mut core = self.client.lock();
-        if !core.session.is_closed() || self.mode.get() != Mode::Open {
+        if self.mode.get() != Mode::Open {
             return;
         }
+        if let Some((reason, _)) = core.session.close_reason() {
+            drop(core);
+            return self.give_up(local, reason);
+        }
+        let budget = self.client.engine().budget();
+        let mut outbound = self.outbound.borrow_mut();
+        let bytes = outbound.bytes.capacity();
+        let hold = outbound.hold.get_or_insert_with(|| budget.hold(bytes)).bytes();
+        let packet = outbound.packet.as_ref().map_or(0, |packet| {
+            packet.hold(budget);
+            packet.share()
+        });
+        core.unsent = hold + packet;
+        core.session.hold(budget);
+        drop((core, outbound));
+        self.client.engine().relieve();
+    }
+
+    /// The session has ended while the stream is full. For a slow consumer nothing more is done: what it did not take is
+    /// freed. Else what is queued joins what is pending, and the close timeout decides.
+    fn give_up(&self, local: &Local<A>, reason: CloseReason) {
+        if reason == CloseReason::SlowConsumer {
+            *self.outbound.borrow_mut() = Outbound::default();
+            self.lost(reason, "it takes no bytes");
+            return self.wake();
+        }
+        let mut core = self.client.lock();
         let mut outbound = self.outbound.borrow_mut();
         while let Some(packet) = core.session.poll_transmit() {
-            outbound.pending.extend_from_slice(packet.websocket_frame());
+            outbound.bytes.extend_from_slice(packet.websocket_frame());
         }
         drop((core, outbound));
         self.close(local, None);
@@ -121,37 +153,50 @@ impl<A: Application> Connection<A> {
 
     /// Writes at once. False when the stream is full (the rest is kept) or broken.
     fn write(&self, local: &Local<A>, bytes: &[u8]) -> bool {
-        match self.try_write(local, bytes) {
-            Ok(n) if n == bytes.len() => true,
-            Ok(n) => {
-                self.keep(&bytes[n..]);
-                false
-            }
+        let written = self.try_write(local, bytes);
+        self.settle(local, written, bytes.len(), |outbound, written| {
+            outbound.bytes = bytes[written..].to_vec()
+        })
+    }
+
+    /// The same with a packet, which is kept where it lies.
+    fn write_packet(&self, local: &Local<A>, packet: EncodedPacket) -> bool {
+        let frame = packet.websocket_frame();
+        let (written, len) = (self.try_write(local, frame), frame.len());
+        self.settle(local, written, len, |outbound, written| {
+            outbound.packet = Some(packet);
+            outbound.written = written;
+        })
+    }
+
+    fn settle(
+        &self,
+        local: &Local<A>,
+        written: io::Result<usize>,
+        len: usize,
+        keep: impl FnOnce(&mut Outbound, usize),
+    ) -> bool {
+        match written {
+            Ok(written) if written == len => return true,
+            Ok(written) => keep(&mut self.outbound.borrow_mut(), written),
             Err(_) => {
                 self.broken(local);
-                false
+                return false;
             }
         }
+        if self.mode.get() == Mode::Open {
+            self.client.lock().session.set_stalled(Some(Instant::now()));
+            self.client.touch();
+        }
+        false
     }
 
     /// Writes at once unless something is pending; keeps what could not go.
     pub(super) fn write_or_keep(&self, local: &Local<A>, bytes: &[u8]) {
-        if self.outbound.borrow().pending.is_empty() {
+        if self.outbound.borrow().is_empty() {
             self.write(local, bytes);
         } else {
-            self.outbound.borrow_mut().pending.extend_from_slice(bytes);
-        }
-    }
-
-    fn keep(&self, rest: &[u8]) {
-        let mut outbound = self.outbound.borrow_mut();
-        outbound.pending.clear();
-        outbound.pending.extend_from_slice(rest);
-        outbound.written = 0;
-        drop(outbound);
-        if self.mode.get() == Mode::Open {
-            self.client.lock().session.set_stalled(Some(Instant::now()));
-            self.client.touch();
+            self.outbound.borrow_mut().bytes.extend_from_slice(bytes);
         }
     }
 
@@ -169,30 +214,51 @@ impl<A: Application> Connection<A> {
 
     pub(super) fn drain_pending(&self, local: &Local<A>) -> Written {
         let mut outbound = self.outbound.borrow_mut();
-        if outbound.pending.is_empty() {
+        if outbound.is_empty() {
             return Written::All;
         }
-        let bytes = std::mem::take(&mut outbound.pending);
-        match self.try_write(local, bytes.get(outbound.written..).unwrap_or_default()) {
+        let Outbound { packet, bytes, written, .. } = &mut *outbound;
+        let mut progress = false;
+        if let Some(first) = packet {
+            let rest = first.websocket_frame().get(*written..).unwrap_or_default();
+            match self.try_write(local, rest) {
+                Err(_) => return Written::Broken,
+                Ok(n) if n < rest.len() => {
+                    *written += n;
+                    drop(outbound);
+                    return self.stalled(n > 0);
+                }
+                Ok(_) => (*packet, *written, progress) = (None, 0, true),
+            }
+        }
+        let rest = bytes.get(*written..).unwrap_or_default();
+        match self.try_write(local, rest) {
             Err(_) => Written::Broken,
-            Ok(n) if outbound.written + n == bytes.len() => {
-                outbound.written = 0;
+            Ok(n) if n < rest.len() => {
+                *written += n;
+                drop(outbound);
+                self.stalled(progress || n > 0)
+            }
+            Ok(_) => {
+                (*bytes, *written) = (Vec::new(), 0);
+                outbound.hold = None;
                 drop(outbound);
                 if self.mode.get() == Mode::Open {
-                    self.client.lock().session.set_stalled(None);
+                    let mut core = self.client.lock();
+                    core.session.set_stalled(None);
+                    core.unsent = 0;
                 }
                 Written::All
             }
-            Ok(n) => {
-                outbound.written += n;
-                outbound.pending = bytes;
-                drop(outbound);
-                if n > 0 && self.mode.get() == Mode::Open {
-                    self.client.lock().session.set_stalled(Some(Instant::now()));
-                }
-                Written::Stalled
-            }
         }
+    }
+
+    /// The stream is still full; its stall begins anew if it took something.
+    fn stalled(&self, progress: bool) -> Written {
+        if progress && self.mode.get() == Mode::Open {
+            self.client.lock().session.set_stalled(Some(Instant::now()));
+        }
+        Written::Stalled
     }
 
     /// Bytes written now; fewer than all when the stream is full, and then the task is woken once it is not.
@@ -231,7 +297,7 @@ impl<A: Application> Connection<A> {
 
     /// Answers a ping frame. While bytes are pending none is added: the newest ping alone needs its answer.
     pub(super) fn pong(&self, local: &Local<A>, payload: &[u8]) {
-        if !self.outbound.borrow().pending.is_empty() {
+        if !self.outbound.borrow().is_empty() {
             return;
         }
         let mut header = [0; frame::MAX_HEADER];
@@ -248,7 +314,7 @@ impl<A: Application> Connection<A> {
             // Writes nothing, and flushes.
             let _ = self.try_write(local, &[]);
         }
-        if self.outbound.borrow().pending.is_empty() {
+        if self.outbound.borrow().is_empty() {
             return;
         }
         match self.mode.get() {
