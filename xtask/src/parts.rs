@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::check;
+use crate::counts;
 use crate::flask;
 use crate::run::{Failure, cargo, command, root, step, target_dir};
 use crate::tools;
@@ -10,13 +11,14 @@ use crate::tools;
 type Part = (&'static str, fn() -> Result<(), Failure>);
 
 /// In this order: what fails fast comes first.
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("check", check::lints),
     ("rust", rust),
     ("fuzz", fuzz),
     ("clients", clients),
     ("python", python),
     ("flask", flask::test),
+    ("counts", counts::test),
     ("page", page),
 ];
 

@@ -109,6 +109,11 @@ pub(crate) fn proxies() {
     }
 }
 
+/// Valgrind, whose callgrind counts instructions.
+pub(crate) fn valgrind() -> Result<(), Failure> {
+    if has("valgrind") { Ok(()) } else { apt_install("Valgrind", &["valgrind"]) }
+}
+
 /// cargo-fuzz.
 pub(crate) fn cargo_fuzz() -> Result<(), Failure> {
     if output(crate::run::cargo(&["fuzz", "--version"])).is_some() {

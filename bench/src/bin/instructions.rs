@@ -1,0 +1,135 @@
+//! Work to be counted in instructions: `instructions WORK COUNT`, a server and its clients in one process.
+//!
+//! `encode`: events emitted while nobody is connected. `decode`: events that no handler takes. `echo`: an event answered by
+//! an event, one at a time. `route`: a broadcast's copies to a hundred clients.
+//!
+//! Nothing is measured here: `cargo xtask test` runs it under callgrind with COUNT and with twice as many, and the
+//! difference is what one more costs, the clients' few instructions and the wake-ups of threads included.
+
+use std::future::IntoFuture;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::ExitCode;
+
+use erlen::{Raw, RawArgs, Server, Socket};
+use erlen_bench::event::{self, ARGUMENT_LEN};
+use erlen_bench::frame::masked_text;
+use erlen_bench::handshake::{Handshake, Headers, Step, request};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Clients of `route`.
+const CLIENTS: usize = 100;
+/// Events of `decode` that one write carries.
+const BURST: usize = 100;
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let work = arguments.next();
+    let (Some(work), Some(count)) = (work, arguments.next().and_then(|count| count.parse().ok())) else {
+        eprintln!("usage: instructions encode|decode|echo|route COUNT");
+        return ExitCode::from(2);
+    };
+    match run(&work, count) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("instructions: {work}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(work: &str, count: usize) -> Done {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let io = runtime.block_on(async { Server::builder().shards(1).build() })?;
+    io.on("echo", |socket: Socket, Raw(x): Raw| socket.emit("echo", x));
+    io.on("ack", |Raw(x): Raw| -> RawArgs { x });
+    let bound = runtime.block_on(io.listen("127.0.0.1:0").bind())?;
+    let address = bound.local_addr();
+    runtime.spawn(bound.into_future());
+    match work {
+        "encode" => encode(&io, count),
+        "decode" => decode(address, count),
+        "echo" => echo(address, count),
+        "route" => route(&io, address, count),
+        _ => Err("no such work".into()),
+    }
+}
+
+fn encode(io: &Server, count: usize) -> Done {
+    let argument = "x".repeat(ARGUMENT_LEN);
+    for _ in 0..count {
+        io.emit("bcast", argument.as_str())?;
+    }
+    Ok(())
+}
+
+fn decode(address: SocketAddr, count: usize) -> Done {
+    let mut client = join(address)?;
+    let argument = "x".repeat(ARGUMENT_LEN);
+    let burst = masked_text(format!(r#"42["nobody","{argument}"]"#).as_bytes()).repeat(BURST);
+    for _ in 0..count / BURST {
+        client.write_all(&burst)?;
+        // The answer comes behind them.
+        round_trip(&mut client, &event::ack(), "431[]".len() + ARGUMENT_LEN + 2)?;
+    }
+    Ok(())
+}
+
+fn echo(address: SocketAddr, count: usize) -> Done {
+    let mut client = join(address)?;
+    let frame = event::echo();
+    for _ in 0..count {
+        round_trip(&mut client, &frame, r#"42["echo",""]"#.len() + ARGUMENT_LEN)?;
+    }
+    Ok(())
+}
+
+fn route(io: &Server, address: SocketAddr, count: usize) -> Done {
+    let mut clients = (0..CLIENTS).map(|_| join(address)).collect::<Result<Vec<_>, _>>()?;
+    let argument = "x".repeat(ARGUMENT_LEN);
+    for _ in 0..count / CLIENTS {
+        io.emit("bcast", argument.as_str())?;
+        for client in &mut clients {
+            receive(client, r#"42["bcast",""]"#.len() + ARGUMENT_LEN)?;
+        }
+    }
+    Ok(())
+}
+
+fn round_trip(client: &mut TcpStream, frame: &[u8], answer: usize) -> Done {
+    client.write_all(frame)?;
+    receive(client, answer)
+}
+
+/// Reads one frame with a payload of so many bytes, fewer than 126.
+fn receive(client: &mut TcpStream, payload: usize) -> Done {
+    let mut frame = [0; 2 + 125];
+    let frame = frame.get_mut(..2 + payload).ok_or("a long frame")?;
+    client.read_exact(frame)?;
+    match frame {
+        [0x81, length, ..] if usize::from(*length) == payload => Ok(()),
+        other => Err(format!("unexpected {:?}", String::from_utf8_lossy(other)).into()),
+    }
+}
+
+/// A client that has joined the default namespace.
+fn join(address: SocketAddr) -> Result<TcpStream, Box<dyn std::error::Error>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.write_all(&request(address, Headers::Bare))?;
+    let mut handshake = Handshake::default();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = stream.read(&mut buffer)?;
+        match handshake.feed(buffer.get(..read).unwrap_or_default())? {
+            Step::Wait => {}
+            Step::SendConnect => stream.write_all(&erlen_bench::handshake::connect_frame())?,
+            Step::SendPong => return Err("a ping that early".into()),
+            Step::Joined(_) => return Ok(stream),
+        }
+    }
+}
