@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::args::{self, Encoded};
-use crate::pool::Pool;
+use crate::pool::{Pool, returned};
 use crate::pressure::wait_for_room;
 
 /// The acknowledgement that a client waits for.
@@ -29,6 +29,7 @@ impl PyAck {
     /// Sends it; a second time does nothing.
     #[pyo3(signature = (args, attachments = Vec::new()))]
     fn send(&self, py: Python<'_>, args: &str, attachments: Vec<Bound<'_, PyBytes>>) -> PyResult<()> {
+        returned(py, Ok(()))?;
         let ack = self.ack.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(ack) = ack else {
             return Ok(());

@@ -9,13 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use erlen::engine::{CloseReason, Handshake};
 use erlen::{Ack, DisconnectReason, Error, EventOutcome, EventStats, Namespace, RawArgs, Socket, Turn};
+use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::ack::PyAck;
 use crate::args;
 use crate::capture;
-use crate::pool::{Job, Pool};
+use crate::pool::{Job, Pool, returned};
 use crate::request::Request;
 use crate::session::{PySocket, SessionData, session_data};
 
@@ -97,10 +98,17 @@ impl Delegate {
         Ok(SessionData::new(data, lane))
     }
 
+    fn call<'py, A>(&self, py: Python<'py>, method: &str, arguments: A) -> PyResult<Bound<'py, PyAny>>
+    where
+        A: PyCallArgs<'py>,
+    {
+        returned(py, self.object.bind(py).call_method1(method, arguments))
+    }
+
     fn ask(&self, py: Python<'_>, handshake: &Handshake) -> Result<Option<Py<PyAny>>, String> {
         let request = Request::new(handshake);
-        match self.object.call_method1(py, "handshake", (request,)) {
-            Ok(data) => Ok(Some(data)),
+        match self.call(py, "handshake", (request,)) {
+            Ok(data) => Ok(Some(data.unbind())),
             Err(error) if error.is_instance_of::<crate::Refused>(py) => Err(error.value(py).to_string()),
             Err(error) => {
                 error.display(py);
@@ -139,7 +147,7 @@ impl Delegate {
 
     fn call_connect(&self, py: Python<'_>, socket: &Socket) -> PyResult<Option<String>> {
         let object = PySocket::of(py, socket)?;
-        self.object.call_method1(py, "connect", (object, socket.auth()))?.extract(py)
+        self.call(py, "connect", (object, socket.auth()))?.extract()
     }
 
     /// An event has arrived. `turn` is its place among those of its socket that are not finished.
@@ -185,7 +193,7 @@ impl Delegate {
         let object = PySocket::of(py, socket)?;
         let ack = ack.is_wanted().then(|| PyAck::new(ack, socket.clone()));
         let attachments = args::attachments(py, args)?;
-        self.object.call_method1(py, "event", (object, name, &*args.array(), attachments, ack))?;
+        self.call(py, "event", (object, name, &*args.array(), attachments, ack))?;
         Ok(())
     }
 
@@ -211,7 +219,7 @@ impl Delegate {
     fn call_disconnect(&self, py: Python<'_>, socket: &Socket, reason: DisconnectReason) -> PyResult<()> {
         let object = PySocket::of(py, socket)?;
         object.get().set_detail(reason.detail());
-        self.object.call_method1(py, "disconnect", (object, reason_text(reason)))?;
+        self.call(py, "disconnect", (object, reason_text(reason)))?;
         Ok(())
     }
 }

@@ -14,6 +14,7 @@
 //!
 //! Locks: the pool's is never held while the interpreter is waited for.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -40,6 +41,11 @@ const KEPT: usize = 2;
 
 /// This process, or one that it comes from, was forked.
 static FORKED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// The process that this thread is a worker of.
+    static WORKER_OF: Cell<Option<u32>> = const { Cell::new(None) };
+}
 
 /// How long the interpreter's end waits for workers to end.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -246,6 +252,7 @@ impl Pool {
 
     /// The life of a worker.
     fn work(&self) {
+        WORKER_OF.set(Some(self.process));
         let tid = Tid::of_this_thread();
         let seat = Arc::new(Condvar::new());
         let worked = Python::try_attach(|py| {
@@ -263,9 +270,6 @@ impl Pool {
                 };
                 let (number, todo) = next;
                 run(py, todo);
-                if FORKED.load(Relaxed) && self.process != std::process::id() {
-                    leave_fork(py);
-                }
                 job = self.finish(number, &tid);
             }
         });
@@ -372,12 +376,18 @@ impl Tid {
 }
 
 fn run(py: Python<'_>, job: Job) {
-    match catch_unwind(AssertUnwindSafe(|| job(py))) {
+    match catch_unwind(AssertUnwindSafe(|| returned(py, job(py)))) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) if error.is_instance_of::<PySystemExit>(py) => {}
-        Ok(Err(error)) => error.display(py),
+        Ok(Err(error)) => tell(py, &error),
         // The panic's hook has said what it was.
         Err(_) => {}
+    }
+}
+
+/// Shows an exception that nobody has handled; `sys.exit` in a thread is none.
+fn tell(py: Python<'_>, error: &PyErr) {
+    if !error.is_instance_of::<PySystemExit>(py) {
+        error.display(py);
     }
 }
 
@@ -406,11 +416,18 @@ pub(crate) fn watch_interpreter(py: Python<'_>) -> PyResult<()> {
     }
 }
 
-/// A child of a fork whose handler has returned: it must not go on as if it were the server.
-fn leave_fork(py: Python<'_>) {
-    let left = py.import("os").and_then(|os| os.call_method1("_exit", (0,)));
-    // `os._exit` does not return, and cannot fail with an int.
-    drop(left);
+/// What Python has returned to a worker; to be asked before anything is done with it. The child that a handler has forked ends here:
+/// it must not go on as if it were the server, and a lock of the engine may be held by a thread that it does not have.
+pub(crate) fn returned<T>(py: Python<'_>, result: PyResult<T>) -> PyResult<T> {
+    if FORKED.load(Relaxed) && WORKER_OF.get().is_some_and(|process| process != std::process::id()) {
+        if let Err(error) = &result {
+            tell(py, error);
+        }
+        let left = py.import("os").and_then(|os| os.call_method1("_exit", (0,)));
+        // `os._exit` does not return, and cannot fail with an int.
+        drop(left);
+    }
+    result
 }
 
 /// Jobs that run one after another, in order, and hold no second worker while they wait.

@@ -31,19 +31,24 @@ def dumps(value):
 class Client:
     """What both transports have in common."""
 
+    patience = DEADLINE
+    """How long it waits for a packet."""
+
     def __init__(self):
         self.pending = collections.deque()
+        self.pings = []
         self.sids = {}
         self.early = []
         self.handshake = None
         self.question = None
 
-    def next(self, timeout=DEADLINE):
+    def next(self):
         """The next message packet: its text without the leading `4`'s meaning touched, or bytes."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + self.patience
         while True:
             packet = self._packet(deadline)
             if packet == "2":
+                self.pings.append(time.monotonic())
                 self.send("3")
             elif packet == "1":
                 raise Closed

@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::environ::{self, Base, Head};
-use crate::pool::Pool;
+use crate::pool::{Pool, returned};
 use answer::{Answer, StartResponse};
 use input::{Input, Unread};
 
@@ -114,7 +114,7 @@ impl Inner {
         let input = Py::new(py, Input::new(body, unread, self.runtime.clone()))?;
         environ.set_item(pyo3::intern!(py, "wsgi.input"), &input)?;
         let start_response = Py::new(py, StartResponse::new(answer.clone()))?;
-        let result = self.application.bind(py).call1((environ, start_response));
+        let result = returned(py, self.application.bind(py).call1((environ, start_response)));
         let done = result.and_then(|iterable| send_all(&iterable, answer));
         // Whoever keeps the input does not keep the request's body.
         input.get().end();
@@ -124,7 +124,7 @@ impl Inner {
 
 /// Sends what the application returned, and closes it, come what may.
 fn send_all(iterable: &Bound<'_, PyAny>, answer: &Answer) -> PyResult<()> {
-    let sent = send_pieces(iterable, answer);
+    let sent = returned(iterable.py(), send_pieces(iterable, answer));
     let closed = match iterable.getattr_opt(pyo3::intern!(iterable.py(), "close")) {
         Ok(Some(close)) => close.call0().map(drop),
         Ok(None) => Ok(()),
@@ -141,7 +141,7 @@ fn send_pieces(iterable: &Bound<'_, PyAny>, answer: &Answer) -> PyResult<()> {
         return answer.send_only(py, &only);
     }
     for piece in iterable.try_iter()? {
-        answer.send(py, &bytes_of(&piece?)?)?;
+        answer.send(py, &bytes_of(&returned(py, piece)?)?)?;
     }
     Ok(())
 }
