@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
+from weakref import WeakValueDictionary
 
 from flask.testing import EnvironBuilder
 
@@ -35,7 +36,8 @@ class SocketIOTestClient:
     :param flask_test_client: its cookies and environ are those of the handshake.
     """
 
-    clients: ClassVar[dict[str, SocketIOTestClient]] = {}
+    clients: ClassVar[WeakValueDictionary[str, SocketIOTestClient]] = WeakValueDictionary()
+    """Those that a test still holds. One that it has let go of has left without a word: no handler is told."""
 
     def __init__(
         self,

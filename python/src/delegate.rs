@@ -203,7 +203,8 @@ impl Delegate {
             PySocket::ended_by_python(&socket).await;
             return;
         }
-        if !self.wanted(socket.namespace()).is_some_and(|wanted| wanted.disconnect) {
+        let is_wanted = self.wanted(socket.namespace()).is_some_and(|wanted| wanted.disconnect);
+        if !is_wanted || session_data(&socket).is_some_and(|data| data.is_forgotten()) {
             return;
         }
         let (sender, done) = oneshot::channel();

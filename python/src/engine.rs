@@ -297,3 +297,13 @@ impl Engine {
         });
     }
 }
+
+impl Drop for Engine {
+    /// Nobody holds it, nor what its handlers belong to: its threads end, and no handler is called any more.
+    fn drop(&mut self) {
+        self.delegate.pool.begin_stop();
+        let pools = self.pools.get_mut().unwrap_or_else(PoisonError::into_inner);
+        pools.iter().for_each(|pool| pool.begin_stop());
+        self.server.engine().end();
+    }
+}

@@ -141,6 +141,14 @@ impl Pool {
     /// Ends the threads, each after its job; what waits is dropped. Returns when they have ended, or after a second: one may
     /// be held by the application. Not to be called attached, nor by a worker of its own that wants to go on soon.
     pub(crate) fn stop(&self) {
+        self.begin_stop();
+        let state = self.lock();
+        let ended = self.ended.wait_timeout_while(state, FAREWELL, |state| state.threads > 0);
+        drop(ended);
+    }
+
+    /// The same without waiting.
+    pub(crate) fn begin_stop(&self) {
         let waiting = {
             let mut state = self.lock();
             state.stopping = true;
@@ -149,9 +157,6 @@ impl Pool {
         };
         drop(waiting);
         self.watch.notify_all();
-        let state = self.lock();
-        let ended = self.ended.wait_timeout_while(state, FAREWELL, |state| state.threads > 0);
-        drop(ended);
     }
 
     /// Whether its threads are in this process, and not in one that this was forked from.

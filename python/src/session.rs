@@ -23,16 +23,27 @@ pub(crate) struct SessionData {
     pub(crate) lane: Option<Lane>,
     /// It is a test client's, which takes what was sent when it is asked to.
     pub(crate) is_virtual: bool,
+    /// Nobody is told when it ends.
+    forgotten: AtomicBool,
 }
 
 impl SessionData {
     pub(crate) fn new(data: Option<Py<PyAny>>, lane: Option<Lane>) -> Self {
-        Self { data: Mutex::new(data), lane, is_virtual: false }
+        Self { data: Mutex::new(data), lane, is_virtual: false, forgotten: AtomicBool::new(false) }
     }
 
     /// Of a test client.
     pub(crate) fn of_test(data: Option<Py<PyAny>>, lane: Option<Lane>) -> Self {
         Self { is_virtual: true, ..Self::new(data, lane) }
+    }
+
+    /// From here on its end is nobody's business.
+    pub(crate) fn forget(&self) {
+        self.forgotten.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.forgotten.load(Ordering::Acquire)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {

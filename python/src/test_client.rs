@@ -164,6 +164,15 @@ impl TestClient {
     }
 }
 
+impl Drop for TestClient {
+    /// The test has let go of it, and expects nothing of its end.
+    fn drop(&mut self) {
+        if let Some(data) = self.transport.client().handshake().data::<SessionData>() {
+            data.forget();
+        }
+    }
+}
+
 /// A packet as a tuple of five, if it is one that a test asks for.
 fn described<'py>(py: Python<'py>, packet: Packet<'_>) -> PyResult<Option<Bound<'py, PyTuple>>> {
     let namespace = packet.namespace.into_owned();

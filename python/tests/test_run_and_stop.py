@@ -4,9 +4,11 @@ from __future__ import annotations
 import contextlib
 import threading
 
+import flask
 import pytest
 import requests
 
+import threads
 import wire
 from engines import Running
 
@@ -73,18 +75,28 @@ def test_a_client_that_does_not_listen_holds_up_the_end_for_the_grace_time_at_mo
     client.close()
 
 
-def test_no_thread_is_left_behind(app, socketio, engine, eventually):
+@threads.counted
+def test_forty_servers_leave_no_thread_behind(sio_lib, engine, eventually):
     def run_once():
+        app = flask.Flask("once")
+        app.secret_key = "secret"
+        app.add_url_rule("/page", view_func=lambda: "page")
+        socketio = sio_lib.SocketIO(app)
+        socketio.on("e")(lambda: "handled")
         run = Running(app, socketio)
-        run.port()
+        url = f"http://127.0.0.1:{run.port()}"
+        assert requests.get(f"{url}/page", timeout=10).text == "page"
+        client = wire.WebSocket(f"{url}/socket.io/").join()
+        assert client.ask("e") == '["handled"]'
+        client.close()
         run.stop()
-        return threading.active_count()
 
     # The first run starts what lives as long as the process.
-    after_one = run_once()
-    for _ in range(3):
+    run_once()
+    before = sorted(threads.of_erlen()), threading.active_count()
+    for _ in range(39):
         run_once()
-    eventually(lambda: threading.active_count() <= after_one)
+    eventually(lambda: len(threads.of_erlen()) <= len(before[0]) and threading.active_count() <= before[1])
 
 
 def test_a_port_that_is_taken_is_an_error_at_once(app, socketio, serve, engine):

@@ -122,8 +122,8 @@ VISITORS = 600
 KINDS = ("echo", "block", "echo", "raise", "echo", "fork", "echo", "exit", "echo", "fork and return")
 ANSWERS = {"echo": '["echo"]', "block": '["block"]', "fork": "[7]", "fork and return": "[0]"}
 PAGES = {"/page": 200, "/raise": 500, "/exit": 500}
-KEPT = {"erlen-event": 2, "erlen-wsgi": 2, "erlen-watch": 2}
-"""Threads of the two pools that wait for work for as long as the server runs."""
+KEPT = {"erlen-event": 2, "erlen-wsgi": 2, "erlen-log": 1, "erlen-watch": 3}
+"""Threads of the pools that wait for work for as long as the server runs."""
 
 
 class Watcher:
@@ -136,7 +136,8 @@ class Watcher:
         self.thread.start()
 
     def _listen(self):
-        with contextlib.suppress(wire.Closed):
+        # Until the server is gone.
+        with contextlib.suppress(wire.Closed, requests.ConnectionError):
             while True:
                 self.client.next()
 

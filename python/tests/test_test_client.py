@@ -1,8 +1,13 @@
 """`SocketIOTestClient`, with which apps test themselves (contract 1.6)."""
 from __future__ import annotations
 
+import gc
+import weakref
+
 import flask
 import pytest
+
+import threads
 
 
 def test_a_client_is_connected_by_its_constructor(sio_lib, app, socketio):
@@ -342,3 +347,44 @@ def test_one_object_for_many_tests_gives_each_the_same(sio_lib, number):
 
 
 GLOBAL: dict = {}
+
+
+@pytest.mark.only("erlen")
+def test_a_client_that_is_dropped_has_no_handler_run(app, socketio, seen, eventually, engine):
+    socketio.on("disconnect")(lambda: seen.put("a handler"))
+    client = socketio.test_client(app)
+    assert len(socketio.server.environ) == 1
+    del client
+    eventually(lambda: not socketio.server.environ)
+    socketio.test_client(app).disconnect()
+    assert seen.next() == "a handler" and seen.all() == []
+
+
+@threads.counted
+@pytest.mark.only("erlen")
+@pytest.mark.parametrize("leave", [lambda client: None, lambda client: client.disconnect()], ids=["drop", "disconnect"])
+def test_an_app_is_gone_when_its_tests_are_over_with_its_threads(sio_lib, socketio, eventually, engine, leave):
+    def use():
+        app = flask.Flask("dropped")
+        app.secret_key = "secret"
+        socketio = sio_lib.SocketIO(app)
+        socketio.on("connect")(lambda: flask.session.update(kept=True))
+        socketio.on("e")(lambda: sio_lib.emit("answer"))
+        client = socketio.test_client(app)
+        client.emit("e")
+        assert len(client.get_received()) == 1
+        leave(client)
+        return weakref.ref(app), weakref.ref(socketio), weakref.ref(client)
+
+    another = socketio._start_engine()
+
+    def gone():
+        # What a thread without the interpreter has let go of is freed by the next call into any engine.
+        another.load()
+        gc.collect()
+        return not any(reference() for reference in references)
+
+    before = len(threads.of_erlen())
+    references = [reference for _ in range(10) for reference in use()]
+    eventually(gone)
+    eventually(lambda: len(threads.of_erlen()) <= before)
