@@ -6,6 +6,7 @@
 use crate::error::LoadError;
 use crate::event;
 use crate::fleet::{Arrival, Fleet};
+use crate::join;
 use crate::outcome::{Outcome, Unit};
 use crate::scenario::Plan;
 
@@ -13,9 +14,9 @@ const ROOM_SIZE: usize = 10;
 
 /// One client sends, waits until all copies have arrived, and sends the next.
 pub fn paced(plan: &Plan) -> Result<Outcome, LoadError> {
-    let mut fleet = plan.fleet(plan.clients)?;
-    let frame = event::bcast();
-    plan.measure_messages(Unit::Delivery, &mut fleet, |fleet| {
+    let mut fleet = plan.fleet(plan.case.clients)?;
+    let frame = event::bcast(plan.case.payload);
+    plan.measure_messages(Unit::Delivery, plan.case.payload, &mut fleet, |fleet| {
         fleet.send(0, &frame)?;
         one_message_each(fleet)
     })
@@ -23,14 +24,15 @@ pub fn paced(plan: &Plan) -> Result<Outcome, LoadError> {
 
 /// The first member of each room emits to it; the next round begins when all copies have arrived.
 pub fn rooms(plan: &Plan) -> Result<Outcome, LoadError> {
-    let mut fleet = plan.fleet(plan.clients)?;
+    let mut fleet = plan.fleet(plan.case.clients)?;
     for client in 0..fleet.len() {
         fleet.send(client, &event::join(client / ROOM_SIZE))?;
     }
     one_message_each(&mut fleet)?;
+    join::other_rooms(&mut fleet, plan.case.rooms)?;
     let rooms = fleet.len().div_ceil(ROOM_SIZE);
-    let frames: Vec<Vec<u8>> = (0..rooms).map(event::room).collect();
-    plan.measure_messages(Unit::Delivery, &mut fleet, |fleet| {
+    let frames: Vec<Vec<u8>> = (0..rooms).map(|room| event::room(room, plan.case.payload)).collect();
+    plan.measure_messages(Unit::Delivery, plan.case.payload, &mut fleet, |fleet| {
         for (room, frame) in frames.iter().enumerate() {
             fleet.send(room * ROOM_SIZE, frame)?;
         }
@@ -41,12 +43,12 @@ pub fn rooms(plan: &Plan) -> Result<Outcome, LoadError> {
 /// One client keeps `window` broadcasts in flight: as many as have reached everyone are replaced,
 /// by one write, after each turn of the load.
 pub fn in_flight(plan: &Plan, window: usize) -> Result<Outcome, LoadError> {
-    let mut fleet = plan.fleet(plan.clients)?;
-    let frames = event::bcast().repeat(window);
+    let mut fleet = plan.fleet(plan.case.clients)?;
+    let frames = event::bcast(plan.case.payload).repeat(window);
     let frame_len = frames.len() / window;
     let mut progress = Progress::new(fleet.len(), window);
     fleet.send(0, &frames)?;
-    let outcome = plan.measure_messages(Unit::Delivery, &mut fleet, |fleet| {
+    let outcome = plan.measure_messages(Unit::Delivery, plan.case.payload, &mut fleet, |fleet| {
         for arrival in fleet.turn()? {
             if let Arrival::Messages(client, messages) = *arrival {
                 progress.arrived(client, messages)?;
@@ -63,7 +65,7 @@ pub fn in_flight(plan: &Plan, window: usize) -> Result<Outcome, LoadError> {
 }
 
 /// Waits until each client has got one message.
-fn one_message_each(fleet: &mut Fleet) -> Result<(), LoadError> {
+pub fn one_message_each(fleet: &mut Fleet) -> Result<(), LoadError> {
     let mut progress = Progress::new(fleet.len(), 1);
     while progress.take_done() == 0 {
         for arrival in fleet.turn()? {

@@ -10,7 +10,7 @@ use crate::scenario::{Plan, repeat};
 /// Cycles with a window of `clients` connections.
 pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let mut fleet = Fleet::new(plan.addr, plan.headers)?;
-    for client in 0..plan.clients {
+    for client in 0..plan.case.clients {
         fleet.open(client)?;
     }
     let mut cycles = 0;
@@ -20,7 +20,7 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let took = repeat(plan.duration, || turn(&mut fleet, &mut cycles))?;
     let used = CpuTime::of(plan.server_pid)? - before;
     let mut outcome = Outcome::of_work(Unit::Cycle, cycles, used, took);
-    outcome.clients = plan.clients;
+    outcome.clients = plan.case.clients;
     Ok(outcome)
 }
 

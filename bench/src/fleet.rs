@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::LoadError;
 use crate::frame::{FrameCounter, Tally, masked_text};
 use crate::handshake::{self, Handshake, Headers, Step};
-use crate::sys::Epoll;
+use crate::sys::{self, Epoll};
 
 /// Connections that may be in their handshake at one time; less than any server's backlog.
 const OPENING_AT_ONCE: usize = 32;
@@ -41,10 +41,11 @@ pub struct Fleet {
     arrivals: Vec<Arrival>,
     buffer: Vec<u8>,
     last_progress: Instant,
+    /// How many at the end take no part.
+    bystanders: usize,
+    segments_before: u64,
     /// What arrived since it was last reset.
     pub tally: Tally,
-    /// Reads that returned messages since it was last reset.
-    pub reads: u64,
 }
 
 #[derive(Debug)]
@@ -75,19 +76,50 @@ impl Fleet {
             arrivals: Vec::new(),
             buffer: vec![0; 256 * 1024],
             last_progress: Instant::now(),
+            bystanders: 0,
+            segments_before: 0,
             tally: Tally::default(),
-            reads: 0,
         })
     }
 
-    /// How many clients there are.
+    /// So many clients at the end take no part from here on: they stay connected and answer pings.
+    pub fn set_aside(&mut self, bystanders: usize) {
+        self.bystanders = bystanders;
+    }
+
+    /// So many clients at the end take no part, and nothing of theirs is read, not even a ping.
+    pub fn stop_reading(&mut self, clients: usize) -> Result<(), LoadError> {
+        self.set_aside(clients);
+        for client in self.clients.iter().skip(self.len()).flatten() {
+            self.epoll.remove(&client.stream).map_err(|e| LoadError::Io("epoll", e))?;
+        }
+        Ok(())
+    }
+
+    /// Segments with data that the clients have received since the last reset: the server's writes, as long as each is small.
+    pub fn segments(&self) -> Result<u64, LoadError> {
+        Ok(self.all_segments()?.saturating_sub(self.segments_before))
+    }
+
+    fn all_segments(&self) -> Result<u64, LoadError> {
+        let streams = self.clients.iter().take(self.len()).flatten().map(|client| &client.stream);
+        let sum = streams.map(sys::segments_received).sum::<io::Result<u64>>();
+        sum.map_err(|e| LoadError::Io("TCP_INFO", e))
+    }
+
+    /// How many clients take part.
     pub fn len(&self) -> usize {
+        self.clients.len() - self.bystanders
+    }
+
+    /// How many there are with those that take no part.
+    pub fn connected(&self) -> usize {
         self.clients.len()
     }
 
-    /// Whether there are none.
+    /// Whether none does.
     pub fn is_empty(&self) -> bool {
-        self.clients.is_empty()
+        self.len() == 0
     }
 
     /// Adds clients until there are `count`, and waits until all have joined the namespace.
@@ -135,13 +167,7 @@ impl Fleet {
 
     /// Waits for bytes and reads each connection that has some once.
     pub fn turn(&mut self) -> Result<&[Arrival], LoadError> {
-        self.arrivals.clear();
-        let mut tokens = std::mem::take(&mut self.tokens);
-        self.epoll.wait(Some(PATIENCE), &mut tokens).map_err(|e| LoadError::Io("epoll", e))?;
-        for &token in &tokens {
-            self.read(usize::try_from(token).unwrap_or(usize::MAX))?;
-        }
-        self.tokens = tokens;
+        self.turn_within(PATIENCE)?;
         if !self.arrivals.is_empty() {
             self.last_progress = Instant::now();
         } else if self.last_progress.elapsed() > PATIENCE {
@@ -150,11 +176,33 @@ impl Fleet {
         Ok(&self.arrivals)
     }
 
+    /// The same, where nothing need arrive.
+    pub fn turn_within(&mut self, timeout: Duration) -> Result<&[Arrival], LoadError> {
+        self.arrivals.clear();
+        let mut tokens = std::mem::take(&mut self.tokens);
+        self.epoll.wait(Some(timeout), &mut tokens).map_err(|e| LoadError::Io("epoll", e))?;
+        for &token in &tokens {
+            self.read(usize::try_from(token).unwrap_or(usize::MAX))?;
+        }
+        self.tokens = tokens;
+        Ok(&self.arrivals)
+    }
+
+    /// Turns until so many more messages have arrived, whoever got them.
+    pub fn receive(&mut self, messages: u64) -> Result<(), LoadError> {
+        let enough = self.tally.messages + messages;
+        while self.tally.messages < enough {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
     /// Counts from zero again.
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self) -> Result<(), LoadError> {
+        self.segments_before = self.all_segments()?;
         self.tally = Tally::default();
-        self.reads = 0;
         self.last_progress = Instant::now();
+        Ok(())
     }
 
     fn read(&mut self, index: usize) -> Result<(), LoadError> {
@@ -203,7 +251,6 @@ impl Fleet {
             return Err(LoadError::Lost);
         }
         if news.messages > 0 {
-            self.reads += 1;
             self.tally.messages += news.messages;
             self.tally.payload_bytes += news.payload_bytes;
             self.arrivals.push(Arrival::Messages(index, news.messages));

@@ -11,7 +11,16 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A text frame as a client sends it, masked and ready to be written.
 pub fn masked_text(payload: &[u8]) -> Vec<u8> {
-    let mut frame = header(payload.len(), 0x80);
+    masked(0x81, payload)
+}
+
+/// A binary frame as a client sends it.
+pub fn masked_binary(payload: &[u8]) -> Vec<u8> {
+    masked(0x82, payload)
+}
+
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = header(first, payload.len(), 0x80);
     frame.extend_from_slice(&MASK);
     frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(b, m)| b ^ m));
     frame
@@ -19,13 +28,13 @@ pub fn masked_text(payload: &[u8]) -> Vec<u8> {
 
 /// A text frame as a server sends it.
 pub fn unmasked_text(payload: &[u8]) -> Vec<u8> {
-    let mut frame = header(payload.len(), 0);
+    let mut frame = header(0x81, payload.len(), 0);
     frame.extend_from_slice(payload);
     frame
 }
 
-fn header(len: usize, mask_bit: u8) -> Vec<u8> {
-    let mut header = vec![0x81];
+fn header(first: u8, len: usize, mask_bit: u8) -> Vec<u8> {
+    let mut header = vec![first];
     if let Ok(short @ 0..126) = u8::try_from(len) {
         header.push(mask_bit | short);
     } else if let Ok(medium) = u16::try_from(len) {

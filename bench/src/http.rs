@@ -9,7 +9,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::error::LoadError;
-use crate::event::ARGUMENT_LEN;
 use crate::meter::CpuTime;
 use crate::outcome::{Outcome, Unit};
 use crate::scenario::{Plan, repeat};
@@ -28,11 +27,11 @@ pub fn route(plan: &Plan) -> Result<Outcome, LoadError> {
 
 /// An event posted, and its answer fetched by a GET.
 pub fn polling(plan: &Plan) -> Result<Outcome, LoadError> {
-    let mut sessions = vec![Session::default(); plan.clients];
-    let addr = plan.addr;
+    let mut sessions = vec![Session::default(); plan.case.clients];
+    let (addr, payload) = (plan.addr, plan.case.payload);
     run(plan, Unit::RoundTrip, move |index, answer| {
         let session = sessions.get_mut(index).ok_or(LoadError::Lost)?;
-        session.next(addr, answer.unwrap_or_default())
+        session.next(addr, payload, answer.unwrap_or_default())
     })
 }
 
@@ -61,7 +60,7 @@ enum Step {
 }
 
 impl Session {
-    fn next(&mut self, addr: SocketAddr, answer: &[u8]) -> Result<Next, LoadError> {
+    fn next(&mut self, addr: SocketAddr, payload: usize, answer: &[u8]) -> Result<Next, LoadError> {
         let text = String::from_utf8_lossy(answer);
         let mut done = false;
         let request = match self.step {
@@ -88,7 +87,7 @@ impl Session {
             Step::Joined | Step::Polled => {
                 done = matches!(self.step, Step::Polled);
                 self.step = Step::Posted;
-                self.post(addr, &format!(r#"42["echo","{}"]"#, "x".repeat(ARGUMENT_LEN)))
+                self.post(addr, &format!(r#"42["echo","{}"]"#, "x".repeat(payload)))
             }
             Step::Posted => {
                 self.step = Step::Polled;
@@ -130,7 +129,7 @@ fn run(
 ) -> Result<Outcome, LoadError> {
     let mut epoll = Epoll::new(1024).map_err(|e| LoadError::Io("epoll", e))?;
     let mut clients = Vec::new();
-    for index in 0..plan.clients {
+    for index in 0..plan.case.clients {
         let stream = TcpStream::connect(plan.addr).map_err(|e| LoadError::Io("connect", e))?;
         stream.set_nodelay(true).map_err(|e| LoadError::Io("connect", e))?;
         stream.set_nonblocking(true).map_err(|e| LoadError::Io("connect", e))?;
@@ -166,7 +165,7 @@ fn run(
     let took = repeat(plan.duration, || turn(&mut done))?;
     let used = CpuTime::of(plan.server_pid)? - before;
     let mut outcome = Outcome::of_work(unit, done, used, took);
-    outcome.clients = plan.clients;
+    outcome.clients = plan.case.clients;
     Ok(outcome)
 }
 

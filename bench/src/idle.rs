@@ -18,12 +18,12 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let mut fleet = plan.fleet(WARM_CLIENTS)?;
     let before = settled_kib(plan.server_pid)?;
     let start = Instant::now();
-    fleet.grow(WARM_CLIENTS + plan.clients)?;
+    fleet.grow(WARM_CLIENTS + plan.case.clients)?;
     let took = start.elapsed();
     let after = settled_kib(plan.server_pid)?;
-    let operations = plan.clients as u64;
+    let operations = plan.case.clients as u64;
     let mut outcome = Outcome::of_work(Unit::Connection, operations, CpuTime::default(), took);
-    outcome.clients = plan.clients;
-    outcome.cost = (after as f64 - before as f64) / plan.clients.max(1) as f64;
+    outcome.clients = plan.case.clients;
+    outcome.cost = (after as f64 - before as f64) / plan.case.clients.max(1) as f64;
     Ok(outcome)
 }

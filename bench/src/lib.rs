@@ -8,7 +8,9 @@
 //! The protocol that is spoken: <https://github.com/socketio/socket.io-protocol>.
 
 pub mod args;
+pub mod binary;
 pub mod broadcast;
+pub mod case;
 pub mod child;
 pub mod connect;
 pub mod error;
@@ -16,11 +18,17 @@ pub mod event;
 pub mod fleet;
 pub mod frame;
 pub mod handshake;
+pub mod heartbeat;
+pub mod host;
 pub mod http;
 pub mod idle;
+pub mod join;
+pub mod latency;
+pub mod memory;
 pub mod meter;
 pub mod outcome;
 pub mod round_trip;
 pub mod scenario;
+pub mod slow;
 pub mod sys;
 pub mod table;

@@ -9,21 +9,21 @@ use crate::scenario::Plan;
 
 /// An event answered by an event.
 pub fn echo(plan: &Plan) -> Result<Outcome, LoadError> {
-    run(plan, &event::echo())
+    run(plan, &event::echo(plan.case.payload))
 }
 
 /// An event answered by its ack.
 pub fn ack(plan: &Plan) -> Result<Outcome, LoadError> {
-    run(plan, &event::ack())
+    run(plan, &event::ack(plan.case.payload))
 }
 
 fn run(plan: &Plan, frame: &[u8]) -> Result<Outcome, LoadError> {
-    let mut fleet = plan.fleet(plan.clients)?;
+    let mut fleet = plan.fleet(plan.case.clients)?;
     for client in 0..fleet.len() {
         fleet.send(client, frame)?;
     }
     let mut answered = Vec::new();
-    plan.measure_messages(Unit::RoundTrip, &mut fleet, |fleet| {
+    plan.measure_messages(Unit::RoundTrip, plan.case.payload, &mut fleet, |fleet| {
         answered.clear();
         for arrival in fleet.turn()? {
             match *arrival {

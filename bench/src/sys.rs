@@ -37,6 +37,16 @@ impl Epoll {
         Ok(())
     }
 
+    /// Watches `source` no longer.
+    pub fn remove(&self, source: impl AsFd) -> io::Result<()> {
+        let source = source.as_fd().as_raw_fd();
+        // SAFETY: both descriptors are open; no event is needed to remove one.
+        check(unsafe {
+            libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_DEL, source, std::ptr::null_mut())
+        })?;
+        Ok(())
+    }
+
     /// Waits for readiness, at most `timeout` (forever without one), and fills `tokens`.
     pub fn wait(&mut self, timeout: Option<Duration>, tokens: &mut Vec<u64>) -> io::Result<()> {
         tokens.clear();
@@ -80,6 +90,25 @@ pub fn inherit_nodelay(listener: &TcpListener) -> io::Result<()> {
         )
     })?;
     Ok(())
+}
+
+/// Segments with data that the connection has received: `tcpi_data_segs_in` of `struct tcp_info` in linux/tcp.h.
+pub fn segments_received(stream: &TcpStream) -> io::Result<u64> {
+    const AT: usize = 152;
+    let mut info = [0_u8; AT + 4];
+    let mut size = info.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `size` bytes to `info`; both outlive the call.
+    check(unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut size,
+        )
+    })?;
+    let [.., a, b, c, d] = info;
+    Ok(u64::from(u32::from_ne_bytes([a, b, c, d])))
 }
 
 /// Raises the soft limit of open files to the hard one and returns it. Children inherit it.

@@ -13,6 +13,15 @@ pub struct Row {
     pub runs: Vec<Outcome>,
 }
 
+impl Row {
+    /// The run whose cost is the middle one.
+    fn middle(&self) -> Option<&Outcome> {
+        let mut sorted: Vec<&Outcome> = self.runs.iter().collect();
+        sorted.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+        sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+    }
+}
+
 /// A middle value and how far the runs lay apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
@@ -38,8 +47,8 @@ impl Spread {
 
 /// The table's first lines.
 pub fn heading() -> String {
-    "| scenario | server | median (min..max) | unit | user µs | messages a read | busy | ratio |\n\
-     |---|---|---|---|---|---|---|---|\n"
+    "| scenario | server | median (min..max) | unit | user µs | messages a write | busy | ratio | more |\n\
+     |---|---|---|---|---|---|---|---|---|\n"
         .to_owned()
 }
 
@@ -62,8 +71,8 @@ fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
         Spread::of(row.runs.iter().map(figure)).map_or(0.0, |spread| spread.median)
     };
     let ratio = match ratios(row, base) {
-        // The floor keeps nothing for a connection, so memory has no ratio to it.
-        Some(ratio) if first.unit != Unit::Connection => {
+        // The floor keeps nothing for a connection or a message, so memory has no ratio to it.
+        Some(ratio) if !matches!(first.unit, Unit::Connection | Unit::Growth) => {
             format!("{:.2} ({:.2}..{:.2})", ratio.median, ratio.min, ratio.max)
         }
         _ => "-".to_owned(),
@@ -71,15 +80,16 @@ fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "| {scenario} | {} | {:.2} ({:.2}..{:.2}) | {} | {:.2} | {:.2} | {:.0} % | {ratio} |",
+        "| {scenario} | {} | {:.2} ({:.2}..{:.2}) | {} | {:.2} | {:.2} | {:.0} % | {ratio} | {} |",
         row.server,
         cost.median,
         cost.min,
         cost.max,
         first.unit.label(),
         median(|outcome| outcome.user_us),
-        median(|outcome| outcome.messages_per_read),
+        median(|outcome| outcome.messages_per_write),
         median(|outcome| outcome.server_busy * 100.0),
+        row.middle().and_then(Outcome::more).unwrap_or_default(),
     );
 }
 
@@ -121,7 +131,7 @@ mod tests {
         let text = lines("echo", &[row("floor", &[2.0, 4.0, 3.0]), row("b", &[3.0, 6.0, 6.0])]);
         let rows: Vec<&str> = text.lines().collect();
         assert!(rows[0].starts_with("| echo | floor | 3.00 (2.00..4.00) | µs/delivery |"));
-        assert!(rows[0].ends_with("| 1.00 (1.00..1.00) |"));
-        assert!(rows[1].ends_with("| 1.50 (1.50..2.00) |"));
+        assert!(rows[0].ends_with("| 1.00 (1.00..1.00) |  |"));
+        assert!(rows[1].ends_with("| 1.50 (1.50..2.00) |  |"));
     }
 }

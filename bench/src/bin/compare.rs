@@ -1,8 +1,10 @@
 //! Runs the load against the floor and against servers, in turn, and prints what each costs and
 //! the ratio to the first of them.
 //!
-//! `compare [--floor] [--server [NAME=]'COMMAND with {port}']... [--runs 5] [--scenarios a,b,c]
-//! [--seconds 3] [--clients N] [--browser-headers] [--json FILE]`
+//! `compare [--floor] [--server [NAME=]'COMMAND with {port}']... [--runs 5] [--suite NAME | --scenarios a,b,c]
+//! [--seconds 3] [--browser-headers] [--json FILE]`
+//!
+//! A scenario may say its sizes, `echo/payload=1024`; a suite is a list of such (`case`).
 //!
 //! Every run gets a fresh server on core 0, the load runs on core 1; for each scenario the servers
 //! alternate (A B A B), so that a machine that gets slower does so for all. A command is split at
@@ -13,17 +15,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use erlen_bench::args::{Args, UsageError};
+use erlen_bench::case::{self, Case};
 use erlen_bench::child::{Server, run_load, sibling};
-use erlen_bench::scenario::Scenario;
-use erlen_bench::sys;
 use erlen_bench::table::{self, Row};
+use erlen_bench::{host, sys};
 
 const SERVER_CORE: usize = 0;
 const LOAD_CORE: usize = 1;
 
 struct Comparison {
     servers: Vec<(String, String)>,
-    scenarios: Vec<Scenario>,
+    cases: Vec<Case>,
     runs: usize,
     seconds: f64,
     load_arguments: Vec<String>,
@@ -64,12 +66,9 @@ impl Comparison {
         if args.flag("--browser-headers") {
             load_arguments.push("--browser-headers".to_owned());
         }
-        if let Some(clients) = args.value::<usize>("--clients")? {
-            load_arguments.extend(["--clients".to_owned(), clients.to_string()]);
-        }
         let comparison = Self {
             servers,
-            scenarios: scenarios(args.value("--scenarios")?)?,
+            cases: cases(args.value("--suite")?, args.value("--scenarios")?)?,
             runs: args.value("--runs")?.unwrap_or(5),
             seconds,
             load_arguments,
@@ -81,14 +80,21 @@ impl Comparison {
 
     fn run(&self) -> Result<(), Box<dyn Error>> {
         sys::raise_file_limit()?;
-        print!("{}", table::heading());
+        print!(
+            "{}- medians of {} runs of {} s\n\n{}",
+            host::describe(),
+            self.runs,
+            self.seconds,
+            table::heading()
+        );
         let mut raw = serde_json::Map::new();
-        for &scenario in &self.scenarios {
-            let rows = self.measure(scenario)?;
-            print!("{}", table::lines(scenario.name(), &rows));
+        raw.insert("host".to_owned(), host::describe().into());
+        for &case in &self.cases {
+            let rows = self.measure(case)?;
+            print!("{}", table::lines(&case.to_string(), &rows));
             let runs = rows.into_iter().map(|row| (row.server, row.runs));
             let runs: Vec<_> = runs.collect();
-            raw.insert(scenario.name().to_owned(), serde_json::json!(runs));
+            raw.insert(case.to_string(), serde_json::json!(runs));
         }
         if let Some(file) = &self.json {
             std::fs::write(file, serde_json::to_string_pretty(&raw)?)?;
@@ -96,13 +102,13 @@ impl Comparison {
         Ok(())
     }
 
-    fn measure(&self, scenario: Scenario) -> Result<Vec<Row>, Box<dyn Error>> {
+    fn measure(&self, case: Case) -> Result<Vec<Row>, Box<dyn Error>> {
         let mut arguments = self.load_arguments.clone();
-        arguments.extend(["--scenario".to_owned(), scenario.name().to_owned()]);
+        arguments.extend(["--scenario".to_owned(), case.to_string()]);
         let limit = Duration::from_secs_f64(self.seconds * 2.0 + 120.0);
         let mut rows: Vec<Row> = Vec::new();
         let servers: Vec<_> =
-            self.servers.iter().filter(|(name, _)| scenario.has_floor() || name != "floor").collect();
+            self.servers.iter().filter(|(name, _)| case.scenario.has_floor() || name != "floor").collect();
         for (name, _) in &servers {
             rows.push(Row { server: name.clone(), runs: Vec::new() });
         }
@@ -110,7 +116,7 @@ impl Comparison {
             for ((name, command), row) in servers.iter().zip(&mut rows) {
                 let outcome = Server::start(command, SERVER_CORE)
                     .and_then(|server| run_load(&server, &arguments, LOAD_CORE, limit))
-                    .map_err(|error| format!("{name}, {scenario}: {error}"))?;
+                    .map_err(|error| format!("{name}, {case}: {error}"))?;
                 row.runs.push(outcome);
             }
         }
@@ -129,11 +135,11 @@ fn named(command: String) -> (String, String) {
     (name, command)
 }
 
-fn scenarios(list: Option<String>) -> Result<Vec<Scenario>, UsageError> {
-    let Some(list) = list else {
-        return Ok(Scenario::ALL.to_vec());
-    };
-    list.split(',')
-        .map(|name| name.parse().map_err(|()| UsageError::new(format!("{name:?} is not a scenario"))))
-        .collect()
+fn cases(suite: Option<String>, list: Option<String>) -> Result<Vec<Case>, UsageError> {
+    if let Some(list) = list {
+        return list.split(',').map(str::parse).collect();
+    }
+    let suite = suite.unwrap_or_else(|| "table".to_owned());
+    let unknown = || UsageError::new(format!("{suite:?} is not a suite: {}", case::SUITES.join(", ")));
+    case::suite(&suite).ok_or_else(unknown)
 }

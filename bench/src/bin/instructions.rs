@@ -74,14 +74,14 @@ fn decode(address: SocketAddr, count: usize) -> Done {
     for _ in 0..count / BURST {
         client.write_all(&burst)?;
         // The answer comes behind them.
-        round_trip(&mut client, &event::ack(), "431[]".len() + ARGUMENT_LEN + 2)?;
+        round_trip(&mut client, &event::ack(ARGUMENT_LEN), "431[]".len() + ARGUMENT_LEN + 2)?;
     }
     Ok(())
 }
 
 fn echo(address: SocketAddr, count: usize) -> Done {
     let mut client = join(address)?;
-    let frame = event::echo();
+    let frame = event::echo(ARGUMENT_LEN);
     for _ in 0..count {
         round_trip(&mut client, &frame, r#"42["echo",""]"#.len() + ARGUMENT_LEN)?;
     }

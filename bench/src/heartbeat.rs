@@ -1,0 +1,28 @@
+//! The scenario of heartbeats: connections that do nothing else, until each has been pinged and has answered. It takes as long
+//! as the server's interval, 25 s by default. Called by `scenario`.
+
+use std::time::{Duration, Instant};
+
+use crate::error::LoadError;
+use crate::meter::CpuTime;
+use crate::outcome::{Outcome, Unit};
+use crate::scenario::Plan;
+
+/// Longer than any server's interval.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a ping and its pong cost.
+pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
+    let mut fleet = plan.fleet(plan.case.clients)?;
+    fleet.reset()?;
+    let before = CpuTime::of(plan.server_pid)?;
+    let start = Instant::now();
+    while fleet.tally.pings < plan.case.clients as u64 {
+        let left = PATIENCE.checked_sub(start.elapsed()).ok_or(LoadError::Stalled)?;
+        fleet.turn_within(left)?;
+    }
+    let used = CpuTime::of(plan.server_pid)? - before;
+    let mut outcome = Outcome::of_work(Unit::Heartbeat, fleet.tally.pings, used, start.elapsed());
+    outcome.clients = fleet.len();
+    Ok(outcome)
+}
