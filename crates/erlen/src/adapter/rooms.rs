@@ -225,6 +225,7 @@ impl Tables {
             return;
         }
         events.push(RoomEvent::Left(Arc::clone(room), socket.id()));
+        give_back(members);
         if members.is_empty() {
             self.rooms.remove(room);
             events.push(RoomEvent::Deleted(Arc::clone(room)));
@@ -233,11 +234,16 @@ impl Tables {
 
     /// Gives memory back when most of it is not used any longer.
     fn shrink(&mut self) {
-        if self.sockets.capacity() > 1024 && self.sockets.len() < self.sockets.capacity() / 8 {
-            self.sockets.shrink_to(self.sockets.len() * 2);
-        }
+        give_back(&mut self.sockets);
         if self.rooms.capacity() > 1024 && self.rooms.len() < self.rooms.capacity() / 8 {
             self.rooms.shrink_to(self.rooms.len() * 2);
         }
+    }
+}
+
+/// The same for the sockets of one table.
+fn give_back(members: &mut Members) {
+    if members.capacity() > 1024 && members.len() < members.capacity() / 8 {
+        members.shrink_to(members.len() * 2);
     }
 }

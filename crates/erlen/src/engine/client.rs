@@ -43,6 +43,8 @@ pub(super) struct Core {
     pub(super) probe: Option<Slot>,
     /// When the session's entry in the shard's timers fires.
     pub(super) armed: Option<Instant>,
+    /// Where the entry finds the session.
+    pub(super) filed: Option<Slot>,
     ping_sent: Option<Instant>,
     /// Until when the message that arrives in fragments must be whole.
     whole_by: Option<Instant>,
@@ -77,6 +79,7 @@ impl<A: Application> Client<A> {
             connection: None,
             probe: None,
             armed: None,
+            filed: None,
             ping_sent: None,
             whole_by: None,
             unsent: 0,

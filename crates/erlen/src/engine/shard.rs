@@ -69,8 +69,11 @@ pub(crate) struct Local<A: Application> {
     pub(super) connections: RefCell<Slab<Rc<Connection<A>>>>,
     pub(super) read_buffer: RefCell<Box<[u8]>>,
     pub(super) cork: RefCell<Vec<u8>>,
-    /// They keep no session: one that has ended is freed before its entry is due.
-    timers: RefCell<Timers<Weak<Client<A>>>>,
+    /// Each entry is a place in `filed`.
+    timers: RefCell<Timers<Slot>>,
+    /// Whom the entries are for. Who has gone is taken out, and not kept until an entry is due; the entry then finds nobody,
+    /// or somebody new, who is asked whether anything is due.
+    filed: RefCell<Slab<Weak<Client<A>>>>,
 }
 
 impl<A: Application> Shard<A> {
@@ -165,6 +168,7 @@ impl<A: Application> Local<A> {
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             cork: RefCell::default(),
             timers: RefCell::new(Timers::new(Instant::now())),
+            filed: RefCell::default(),
         }
     }
 
@@ -204,14 +208,39 @@ impl<A: Application> Local<A> {
         }
         if work.forgotten {
             client.engine().forget(client);
+            return self.unfile(client);
         }
         if let Some(deadline) = client.deadline_to_file(&work) {
-            let fires = self.timers.borrow_mut().insert(now, deadline, Arc::downgrade(client));
-            client.lock().armed = Some(fires);
+            self.file(now, client, deadline);
         }
     }
 
-    /// Lets a fired entry act, unless an earlier one of the same session already did.
+    fn file(&self, now: Instant, client: &Arc<Client<A>>, deadline: Instant) {
+        let mut core = client.lock();
+        let slot = *core.filed.get_or_insert_with(|| {
+            let slot = self.filed.borrow_mut().insert(Arc::downgrade(client));
+            // A process has fewer sessions than that.
+            Slot::try_from(slot).unwrap_or(Slot::MAX)
+        });
+        core.armed = Some(self.timers.borrow_mut().insert(now, deadline, slot));
+    }
+
+    fn unfile(&self, client: &Arc<Client<A>>) {
+        if let Some(slot) = client.lock().filed.take() {
+            let mut filed = self.filed.borrow_mut();
+            filed.try_remove(slot as usize);
+            if filed.is_empty() {
+                *filed = Slab::new();
+            }
+        }
+    }
+
+    /// The client for whom an entry was filed in that place, or who has it now.
+    fn filed(&self, slot: Slot) -> Option<Arc<Client<A>>> {
+        self.filed.borrow().get(slot as usize)?.upgrade()
+    }
+
+    /// Lets a fired entry act, unless an earlier one of the same session already did, or it was somebody else's.
     fn fire(&self, now: Instant, client: &Arc<Client<A>>) {
         if client.lock().armed.is_some_and(|armed| armed <= now) {
             client.handle_timeouts(now);
@@ -275,10 +304,10 @@ impl<A: Application> Driver<A> {
     fn fire_timers(&self, now: Instant) {
         loop {
             let due = self.local.timers.borrow_mut().pop(now);
-            let Some(clients) = due else {
+            let Some(slots) = due else {
                 return;
             };
-            for client in clients.iter().filter_map(Weak::upgrade) {
+            for client in slots.into_iter().filter_map(|slot| self.local.filed(slot)) {
                 self.local.fire(now, &client);
             }
         }
