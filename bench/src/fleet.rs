@@ -96,6 +96,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// Those at the end whose connections have ended are no clients any longer.
+    pub fn forget_ended(&mut self) {
+        while self.clients.pop_if(|client| client.is_none()).is_some() {}
+    }
+
     /// Segments with data that the clients have received since the last reset: the server's writes, as long as each is small.
     pub fn segments(&self) -> Result<u64, LoadError> {
         Ok(self.all_segments()?.saturating_sub(self.segments_before))
