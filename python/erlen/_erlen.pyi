@@ -39,6 +39,9 @@ class Refused(Exception):
 def environ(request: Request) -> dict[str, Any]:
     """The WSGI environ of a handshake."""
 
+def encode(args: Sequence[Any]) -> Optional[tuple[str, list[bytes]]]:
+    """The text that the standard `json` gives for the array of `args`, and its attachments, for values of plain types alone; None for others."""
+
 @final
 class Request:
     """The HTTP request of a handshake."""

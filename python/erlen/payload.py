@@ -6,7 +6,8 @@ depth-first. The text is what `json.dumps` gives; only what JSON does not know i
 - NaN and Infinity become null, with one warning for each event, unless `allow_nan=True`;
 - what cannot be encoded is a TypeError that names the place, `$.items[3].at`, and the type.
 
-The common way is one call of the encoder, without a walk through the data: the encoder itself says when it meets anything else.
+The common way is one call of the engine's encoder, which gives that text for plain values and knows when it meets anything else: that is
+for Python's.
 Spec: Socket.IO protocol, "Packet encoding".
 """
 
@@ -19,10 +20,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional, Protocol
 
+from . import _erlen
+
 __all__ = ["Codec", "Json", "OwnCodec", "arguments"]
 
 _log = logging.getLogger("erlen")
 
+_decoder = stdlib_json.JSONDecoder()
 _SEPARATORS = (",", ":")
 _BYTES = (bytes, bytearray)
 _BAREWORD = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN')
@@ -44,9 +48,6 @@ def arguments(data: Any) -> list[Any]:
     return list(data) if isinstance(data, tuple) else [data]
 
 
-_encode_common = stdlib_json.JSONEncoder(separators=_SEPARATORS, allow_nan=False).encode
-
-
 class Codec:
     """The encoder and decoder of one SocketIO, by the standard `json`.
 
@@ -63,13 +64,10 @@ class Codec:
         :param name: the event's, for messages.
         :raises TypeError: what cannot be encoded, with its place.
         """
-        try:
-            return _encode_common(args), []
-        except (TypeError, ValueError):
-            # Bytes, NaN, or what cannot be encoded: less common, and looked at again.
-            return self._encode_uncommon(args, name)
+        return _erlen.encode(args) or self._encode_uncommon(args, name)
 
     def _encode_uncommon(self, args: Sequence[Any], name: str) -> tuple[str, list[bytes]]:
+        """What is not plain, and what cannot be encoded."""
         attachments: list[bytes] = []
         try:
             text = stdlib_json.dumps(args, separators=_SEPARATORS, default=_placeholders(attachments))
@@ -106,8 +104,9 @@ class Codec:
         return values
 
     def loads(self, text: str) -> Any:
-        """Any JSON text as a value."""
-        return stdlib_json.loads(text)
+        """A JSON text that the engine has taken, as a value."""
+        # `json.loads` would look again for what stands behind the value.
+        return _decoder.raw_decode(text.lstrip())[0]
 
     def dumps(self, value: Any) -> str:
         """A value as JSON text, without attachments.

@@ -9,6 +9,7 @@ mod capture;
 mod delegate;
 mod engine;
 mod environ;
+mod json;
 mod listener;
 mod logs;
 mod options;
@@ -35,6 +36,8 @@ mod _erlen {
     use crate::ack::PyAck;
     #[pymodule_export]
     use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::json::encode;
     #[pymodule_export]
     use crate::listener::Listener;
     #[pymodule_export]
