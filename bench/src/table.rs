@@ -11,6 +11,8 @@ pub struct Row {
     pub server: String,
     /// Its outcomes, in the order of the runs.
     pub runs: Vec<Outcome>,
+    /// Why one of its runs came to nothing; its other runs count for nothing then.
+    pub failure: Option<String>,
 }
 
 impl Row {
@@ -64,6 +66,11 @@ pub fn lines(scenario: &str, rows: &[Row]) -> String {
 }
 
 fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
+    if let Some(failure) = &row.failure {
+        let failure = failure.replace(['|', '\n'], " ");
+        let _ = writeln!(text, "| {scenario} | {} | failed: {failure} | | | | | | |", row.server);
+        return;
+    }
     let (Some(cost), Some(first)) = (cost(row), row.runs.first()) else {
         return;
     };
@@ -115,7 +122,14 @@ mod tests {
         let second = Duration::from_secs(1);
         let runs =
             costs.iter().map(|&cost| Outcome { cost, ..Outcome::of_work(Unit::Delivery, 1, used, second) });
-        Row { server: server.to_owned(), runs: runs.collect() }
+        Row { server: server.to_owned(), runs: runs.collect(), failure: None }
+    }
+
+    #[test]
+    fn a_server_that_failed_is_shown_as_such() {
+        let failed = Row { failure: Some("it closed\na | connection".to_owned()), ..row("b", &[3.0]) };
+        let text = lines("echo", &[row("floor", &[2.0]), failed]);
+        assert_eq!(text.lines().nth(1), Some("| echo | b | failed: it closed a   connection | | | | | | |"));
     }
 
     #[test]

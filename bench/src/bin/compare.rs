@@ -8,7 +8,8 @@
 //!
 //! Every run gets a fresh server on core 0, the load runs on core 1; for each scenario the servers
 //! alternate (A B A B), so that a machine that gets slower does so for all. A command is split at
-//! spaces and started without a shell: its process must be the server itself.
+//! spaces and started without a shell: its process must be the server itself. A server that fails
+//! in a scenario has that in its line, and the others go on.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -90,7 +91,7 @@ impl Comparison {
         let mut raw = serde_json::Map::new();
         raw.insert("host".to_owned(), host::describe().into());
         for &case in &self.cases {
-            let rows = self.measure(case)?;
+            let rows = self.measure(case);
             print!("{}", table::lines(&case.to_string(), &rows));
             let runs = rows.into_iter().map(|row| (row.server, row.runs));
             let runs: Vec<_> = runs.collect();
@@ -102,7 +103,7 @@ impl Comparison {
         Ok(())
     }
 
-    fn measure(&self, case: Case) -> Result<Vec<Row>, Box<dyn Error>> {
+    fn measure(&self, case: Case) -> Vec<Row> {
         let mut arguments = self.load_arguments.clone();
         arguments.extend(["--scenario".to_owned(), case.to_string()]);
         let limit = Duration::from_secs_f64(self.seconds * 2.0 + 120.0);
@@ -110,17 +111,22 @@ impl Comparison {
         let servers: Vec<_> =
             self.servers.iter().filter(|(name, _)| case.scenario.has_floor() || name != "floor").collect();
         for (name, _) in &servers {
-            rows.push(Row { server: name.clone(), runs: Vec::new() });
+            rows.push(Row { server: name.clone(), runs: Vec::new(), failure: None });
         }
         for _ in 0..self.runs {
-            for ((name, command), row) in servers.iter().zip(&mut rows) {
+            for ((_, command), row) in servers.iter().zip(&mut rows) {
+                if row.failure.is_some() {
+                    continue;
+                }
                 let outcome = Server::start(command, SERVER_CORE)
-                    .and_then(|server| run_load(&server, &arguments, LOAD_CORE, limit))
-                    .map_err(|error| format!("{name}, {case}: {error}"))?;
-                row.runs.push(outcome);
+                    .and_then(|server| run_load(&server, &arguments, LOAD_CORE, limit));
+                match outcome {
+                    Ok(outcome) => row.runs.push(outcome),
+                    Err(error) => row.failure = Some(error.to_string()),
+                }
             }
         }
-        Ok(rows)
+        rows
     }
 }
 
