@@ -6,6 +6,7 @@ imported is skipped and says so. ERLEN_TEST_ENGINE chooses as well.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import io
 import logging
@@ -118,7 +119,8 @@ class Seen(queue.Queue):
 class Live:
     """An app that is being served, and its clients."""
 
-    def __init__(self, stack, socketio, port):
+    def __init__(self, engine, stack, socketio, port):
+        self.engine = engine
         self.stack = stack
         self.socketio = socketio
         self.port = port
@@ -127,6 +129,7 @@ class Live:
     def client(self, transport, namespace="/", auth=None, query="", headers=None, path="/socket.io/"):
         """A raw client, connected to the namespace unless that is None."""
         client = CLIENTS[transport](self.url + path, headers=headers, query=query)
+        client.joined = functools.partial(self.engine.until_in, self.socketio)
         self.stack.callback(client.close)
         return client.join(namespace, auth) if namespace else client
 
@@ -142,6 +145,10 @@ class Live:
         self.stack.callback(client.close)
         return client
 
+    def of(self, socketio):
+        """The same application as another of its SocketIO objects has it."""
+        return Live(self.engine, self.stack, socketio, self.port)
+
     def before_fence(self, client, namespace="/"):
         """What a client gets before an event that is sent to it now."""
         self.socketio.emit("fence", to=client.sids[namespace], namespace=namespace)
@@ -155,7 +162,7 @@ def serve(engine):
     with contextlib.ExitStack() as stack:
         def serve(app, socketio):
             port = stack.enter_context(engine.serve(app, socketio))
-            return Live(stack, socketio, port)
+            return Live(engine, stack, socketio, port)
 
         yield serve
 

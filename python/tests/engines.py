@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import socket
 import threading
 import time
 
@@ -23,6 +24,9 @@ class Engine:
     def __init__(self, module_name):
         self.lib = importlib.import_module(module_name)
         self.exceptions = importlib.import_module(self.exceptions_module)
+
+    def until_in(self, socketio, sid, namespace):
+        """Waits until a client that was told its id is in the namespace for the server too."""
 
     @property
     def is_erlen(self):
@@ -54,6 +58,13 @@ class FlaskSocketIO(Engine):
             server.shutdown()
             thread.join(DEADLINE)
             server.server_close()
+
+    def until_in(self, socketio, sid, namespace):
+        """The packet with the id is sent first; until the manager knows, `disconnect` does nothing."""
+        deadline = time.monotonic() + DEADLINE
+        while not socketio.server.manager.is_connected(sid, namespace):
+            assert time.monotonic() < deadline, "the client did not get in"
+            time.sleep(0.001)
 
 
 class Erlen(Engine):
@@ -105,6 +116,16 @@ class Running:
             self.socketio.stop()
         self.thread.join(DEADLINE)
         assert not self.thread.is_alive(), "run() did not return after stop()"
+
+
+@contextlib.contextmanager
+def held_port():
+    """A port for those who have to be told a number. Nobody else is given it: a socket that is bound and does not listen
+    keeps it, and lets in whoever asks for that very number, with SO_REUSEADDR as servers do."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 ENGINES = {engine.name: engine for engine in (Erlen, FlaskSocketIO)}

@@ -6,7 +6,6 @@ import os
 import pathlib
 import queue
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -53,14 +52,14 @@ class Program:
             env.pop(name, None)
         env.update(environment)
         self.process = subprocess.Popen(
-            [str(part) for part in command],
+            # Where the tests run in the background, SIGINT is ignored, and a program would inherit that.
+            ["env", "--default-signal=INT", *map(str, command)],
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
@@ -96,9 +95,8 @@ class Program:
         if number is not None:
             self.process.send_signal(number)
         code = self.process.wait(DEADLINE * 2)
-        with contextlib.suppress(queue.Empty):
-            while (line := self._queue.get(timeout=1)) is not None:
-                self.lines.append(line)
+        while (line := self._queue.get(timeout=DEADLINE)) is not None:
+            self.lines.append(line)
         return code, "".join(self.lines)
 
 

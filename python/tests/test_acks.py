@@ -204,7 +204,7 @@ def test_a_callback_does_not_run_when_the_emitter_has_gone(sio_lib, socketio, li
     assert two.asked() == '42["q"]'
     one.drop()
     assert seen.next() == "gone"
-    eventually(lambda: not socketio.server.manager.is_connected(one.sid, "/"))
+    eventually(lambda: socketio.server.get_environ(one.sid) is None)
     two.answer("[]")
     socketio.emit("r", to=two.sid, callback=lambda: seen.put("second"))
     assert two.asked() == '42["r"]'
@@ -320,7 +320,7 @@ def test_call_to_an_id_that_nobody_has_fails_at_once(engine, socketio, live):
     began = time.monotonic()
     with pytest.raises(engine.exceptions.TimeoutError):
         socketio.call("q", to="nobody", timeout=30)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.only("erlen")

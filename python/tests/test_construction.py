@@ -130,7 +130,7 @@ def test_two_objects_on_one_app_have_their_own_paths_clients_and_handlers(sio_li
     two.on_namespace(Answers("/n"))
     assert app.extensions["socketio"] is two
     live = serve(app, two)
-    first = live.websocket("/n", path="/one/")
+    first = live.of(one).websocket("/n", path="/one/")
     second = live.websocket("/n", path="/two/")
     first.emit("ask", namespace="/n")
     assert first.next() == '42/n,["answer",true]'

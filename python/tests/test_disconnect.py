@@ -31,7 +31,8 @@ def test_a_closed_tab_is_the_transport_closing(app, socketio, serve, reasons):
 
 
 def test_a_missed_pong_is_a_ping_timeout(sio_lib, app, serve, seen):
-    socketio = sio_lib.SocketIO(app, ping_interval=0.2, ping_timeout=0.2)
+    # The timeout is what a busy machine has for the client to come in.
+    socketio = sio_lib.SocketIO(app, ping_interval=0.1, ping_timeout=2)
     socketio.on("disconnect")(lambda reason: seen.put(reason))
     client = serve(app, socketio).websocket()
     assert client.socket.recv() == "2"
@@ -130,25 +131,28 @@ def test_the_disconnect_handler_runs_on_the_thread_that_calls_disconnect(sio_lib
     assert seen.next() == seen.next()
 
 
-def test_the_connection_stays_open_after_disconnect(sio_lib, app, socketio, serve, transport):
+def test_the_connection_stays_open_after_disconnect(sio_lib, app, socketio, serve, transport, eventually):
     socketio.on("leave")(lambda: sio_lib.disconnect())
     client = serve(app, socketio).client(transport)
     client.emit("leave")
     assert client.next() == "41"
+    eventually(lambda: socketio.server.get_environ(client.sid) is None)
     assert client.connect().startswith("40")
 
 
-def test_an_emit_after_disconnect_goes_nowhere(sio_lib, app, socketio, serve):
+def test_an_emit_after_disconnect_goes_nowhere(sio_lib, app, socketio, serve, seen):
     @socketio.on("leave")
     def leave():
         sio_lib.emit("before")
         sio_lib.disconnect()
         sio_lib.emit("after")
+        seen.put("the end")
 
     client = serve(app, socketio).websocket()
     client.emit("leave")
     assert client.next() == '42["before"]'
     assert client.next() == "41"
+    assert seen.next() == "the end"
     assert client.connect().startswith("40")
     assert client.early == []
 

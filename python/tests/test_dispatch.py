@@ -27,8 +27,9 @@ def test_a_handler_gets_the_arguments_of_the_event(socketio, live, seen, transpo
     socketio.on("e")(put(seen, "e"))
     client = live.client(transport)
     client.emit("e")
+    assert seen.next() == ("e",)
     client.emit("e", 1, "two", [3], {"four": 4}, None)
-    assert [seen.next(), seen.next()] == [("e",), ("e", 1, "two", [3], {"four": 4}, None)]
+    assert seen.next() == ("e", 1, "two", [3], {"four": 4}, None)
 
 
 def test_message_and_json_are_events_like_any_other(socketio, live, seen):
@@ -36,8 +37,9 @@ def test_message_and_json_are_events_like_any_other(socketio, live, seen):
     socketio.on("json")(put(seen, "json"))
     client = live.websocket()
     client.emit("message", "text")
+    assert seen.next() == ("message", "text")
     client.emit("json", {"a": 1})
-    assert [seen.next(), seen.next()] == [("message", "text"), ("json", {"a": 1})]
+    assert seen.next() == ("json", {"a": 1})
 
 
 def test_the_catch_all_of_a_namespace_gets_the_name_first(socketio, live, seen):

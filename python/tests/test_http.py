@@ -180,7 +180,7 @@ def test_a_session_that_has_upgraded_is_not_polled(start):
 
 
 def test_a_client_that_answers_pings_stays(sio_lib, app, serve):
-    socketio = sio_lib.SocketIO(app, ping_interval=0.1, ping_timeout=0.5)
+    socketio = sio_lib.SocketIO(app, ping_interval=0.1, ping_timeout=10)
     socketio.on("e")(lambda: "alive")
     client = serve(app, socketio).websocket()
     for _ in range(4):

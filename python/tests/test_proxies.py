@@ -15,10 +15,10 @@ import time
 import flask
 import pytest
 import requests
-import socketio as clients
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from engines import DEADLINE
+from engines import DEADLINE, held_port
+from python_client import Client
 
 pytestmark = pytest.mark.only("erlen")
 
@@ -28,12 +28,6 @@ DEPLOYMENT = pathlib.Path(__file__).parents[2] / "docs/deployment.md"
 def configuration(language):
     """The block of the page in that language."""
     return re.search(rf"^```{language}\n(.*?)^```", DEPLOYMENT.read_text(), re.DOTALL | re.MULTILINE).group(1)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager
@@ -54,8 +48,7 @@ def running(command, port):
         process.wait(DEADLINE)
 
 
-def nginx(folder, upstream):
-    port = free_port()
+def nginx(folder, port, upstream):
     server = configuration("nginx").replace("127.0.0.1:5000", f"127.0.0.1:{upstream}")
     server = server.replace("listen 80;", f"listen 127.0.0.1:{port};")
     file = folder / "nginx.conf"
@@ -64,15 +57,14 @@ def nginx(folder, upstream):
         f" client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;"
         f" uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n{server}\n}}"
     )
-    return running(["nginx", "-c", str(file), "-p", str(folder)], port), port
+    return running(["nginx", "-c", str(file), "-p", str(folder)], port)
 
 
-def caddy(folder, upstream):
-    port = free_port()
+def caddy(folder, port, upstream):
     site = configuration("caddy").replace("127.0.0.1:5000", f"127.0.0.1:{upstream}")
     file = folder / "Caddyfile"
     file.write_text("{\n\tadmin off\n\tauto_https off\n}\n" + site.replace(":80 {", f"http://127.0.0.1:{port} {{"))
-    return running(["caddy", "run", "--config", str(file), "--adapter", "caddyfile"], port), port
+    return running(["caddy", "run", "--config", str(file), "--adapter", "caddyfile"], port)
 
 
 @pytest.fixture(params=[nginx, caddy])
@@ -99,8 +91,7 @@ def proxied(request, engine, sio_lib, app, serve, tmp_path):
     def echo(data):
         return data
 
-    process, port = request.param(tmp_path, serve(app, socketio).port)
-    with process:
+    with held_port() as port, request.param(tmp_path, port, serve(app, socketio).port):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -108,13 +99,13 @@ def proxied(request, engine, sio_lib, app, serve, tmp_path):
 @pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]])
 def test_pages_and_events_pass_a_proxy_also_below_a_path(proxied, prefix, transports):
     assert requests.get(f"{proxied}{prefix}/page", timeout=DEADLINE).text == f"{proxied}{prefix}/page"
-    client = clients.Client(reconnection=False)
+    client = Client()
     # On a WebSocket this client sends an Origin by itself.
     headers = {"Origin": proxied} if transports == ["polling"] else {}
-    client.connect(proxied, transports=transports, socketio_path=f"{prefix}/socket.io", headers=headers, wait_timeout=DEADLINE)
+    client.connect(proxied, transports=transports, socketio_path=f"{prefix}/socket.io", headers=headers)
     try:
-        assert list(client.call("where", timeout=DEADLINE)) == [f"{proxied}{prefix}/page", "127.0.0.1"]
-        assert client.call("echo", b"x" * 100_000, timeout=DEADLINE) == b"x" * 100_000
+        assert list(client.call("where")) == [f"{proxied}{prefix}/page", "127.0.0.1"]
+        assert client.call("echo", b"x" * 100_000) == b"x" * 100_000
     finally:
         client.disconnect()
 

@@ -10,20 +10,20 @@ import requests
 
 import threads
 import wire
-from engines import Running
+from engines import Running, held_port
 
 pytestmark = pytest.mark.only("erlen")
 
 
 def test_a_server_runs_again_on_the_same_port(app, socketio, engine):
-    port = 0
-    for _ in range(5):
-        run = Running(app, socketio, port)
-        port = run.port()
-        assert requests.get(f"http://127.0.0.1:{port}/none", timeout=10).status_code == 404
-        run.stop()
-        with pytest.raises(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:{port}/none", timeout=10)
+    with held_port() as port:
+        for _ in range(5):
+            run = Running(app, socketio, port)
+            assert run.port() == port
+            assert requests.get(f"http://127.0.0.1:{port}/none", timeout=10).status_code == 404
+            run.stop()
+            with pytest.raises(requests.ConnectionError):
+                requests.get(f"http://127.0.0.1:{port}/none", timeout=10)
 
 
 def read_to_the_end(client):

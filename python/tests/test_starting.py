@@ -12,9 +12,9 @@ import sys
 
 import pytest
 import requests
-import socketio as clients
 
 from engines import DEADLINE
+from python_client import Client
 from starting import APP, script, started
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("erlen") is None, reason="erlen is not installed here")
@@ -24,12 +24,6 @@ FIREFOX = (
     "Origin: http://{host}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n"
 )
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -44,10 +38,8 @@ def folder(tmp_path):
 WAYS = {
     "python": lambda: (sys.executable, "own.py"),
     "erlen run": lambda: (script("erlen"), "run", "shop:app", "--port", "0"),
-    "flask run": lambda: (script("flask"), "--app", "own", "run", "--port", free_port()),
-    "gunicorn": lambda: (
-        script("gunicorn"), "-k", "erlen.gunicorn.Worker", "-b", f"127.0.0.1:{free_port()}", "own:app",
-    ),
+    "flask run": lambda: (script("flask"), "--app", "own", "run", "--port", "0"),
+    "gunicorn": lambda: (script("gunicorn"), "-k", "erlen.gunicorn.Worker", "-b", "127.0.0.1:0", "own:app"),
 }
 
 
@@ -61,10 +53,10 @@ def test_every_way_serves_the_page_and_events_on_both_transports(program):
     url = program.url()
     assert requests.get(url, timeout=DEADLINE).text == "the page"
     for transport in ("polling", "websocket"):
-        client = clients.Client(reconnection=False)
-        client.connect(url, transports=[transport], wait_timeout=DEADLINE)
-        assert client.call("echo", {"a": 1}, timeout=DEADLINE) == {"a": 1}
-        assert client.call("echo", "x" * 700_000, timeout=DEADLINE) == "x" * 700_000
+        client = Client()
+        client.connect(url, transports=[transport])
+        assert client.call("echo", {"a": 1}) == {"a": 1}
+        assert client.call("echo", "x" * 700_000) == "x" * 700_000
         client.disconnect()
 
 
@@ -82,8 +74,8 @@ def test_every_way_ends_by_a_signal_while_clients_are_connected(program, number)
     with contextlib.ExitStack() as stack:
         for transport in ("polling", "websocket"):
             for _ in range(5):
-                client = clients.Client(reconnection=False)
-                client.connect(url, transports=[transport], wait_timeout=DEADLINE)
+                client = Client()
+                client.connect(url, transports=[transport])
                 stack.callback(client.disconnect)
         download = stack.enter_context(requests.get(f"{url}/stream", stream=True, timeout=DEADLINE))
         next(download.iter_content(1024))
@@ -129,21 +121,21 @@ def test_a_port_that_is_taken_is_one_line_with_the_mend(folder):
 
 
 def test_gunicorn_is_told_that_one_worker_is_all_it_takes(folder):
-    command = (script("gunicorn"), "-w", "2", "-k", "erlen.gunicorn.Worker", "-b", f"127.0.0.1:{free_port()}", "own:app")
+    command = (script("gunicorn"), "-w", "2", "-k", "erlen.gunicorn.Worker", "-b", "127.0.0.1:0", "own:app")
     with started(*command, folder=folder) as program:
         code, said = program.end()
     assert code != 0 and "-w 1" in said
 
 
 def test_gunicorn_stops_at_an_application_that_runs_itself(folder):
-    command = (script("gunicorn"), "-k", "erlen.gunicorn.Worker", "-b", f"127.0.0.1:{free_port()}", "unguarded:app")
+    command = (script("gunicorn"), "-k", "erlen.gunicorn.Worker", "-b", "127.0.0.1:0", "unguarded:app")
     with started(*command, folder=folder) as program:
         code, said = program.end()
     assert code != 0 and "unguarded.py:" in said and "__main__" in said, said
 
 
 def test_under_another_wsgi_server_pages_work_and_events_are_told_where_to_go(folder):
-    command = (script("gunicorn"), "-b", f"127.0.0.1:{free_port()}", "own:app")
+    command = (script("gunicorn"), "-b", "127.0.0.1:0", "own:app")
     with started(*command, folder=folder) as program:
         url = program.url()
         assert requests.get(url, timeout=DEADLINE).text == "the page"
@@ -194,9 +186,9 @@ def test_tls_is_asked_for_in_every_dialect(folder, certificate, arguments):
         url = program.url()
         assert url.startswith("https://")
         assert requests.get(url, verify=False, timeout=DEADLINE).text == "the page"
-        client = clients.Client(reconnection=False, ssl_verify=False)
-        client.connect(url, transports=["websocket"], wait_timeout=DEADLINE)
-        assert client.call("echo", 1, timeout=DEADLINE) == 1
+        client = Client(ssl_verify=False)
+        client.connect(url, transports=["websocket"])
+        assert client.call("echo", 1) == 1
         client.disconnect()
         with pytest.raises(requests.ConnectionError):
             requests.get(url.replace("https", "http"), timeout=DEADLINE)

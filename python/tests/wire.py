@@ -41,6 +41,7 @@ class Client:
         self.early = []
         self.handshake = None
         self.question = None
+        self.joined = lambda sid, namespace: None  # what else is to be waited for
 
     def next(self):
         """The next message packet: its text without the leading `4`'s meaning touched, or bytes."""
@@ -80,6 +81,7 @@ class Client:
         answer = self.connect(namespace, auth)
         assert answer.startswith("40"), answer
         self.sids[namespace] = json.loads(answer[answer.index("{"):])["sid"]
+        self.joined(self.sids[namespace], namespace)
         return self
 
     @property

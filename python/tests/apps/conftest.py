@@ -20,7 +20,7 @@ import pytest
 import requests
 
 import wire
-from engines import DEADLINE
+from engines import DEADLINE, held_port
 
 SHAPES = pathlib.Path(__file__).parent / "shapes"
 
@@ -120,13 +120,14 @@ def browser(serve):
 class Main:
     """Runs an app's own `main(host, port)` in a thread, as those apps do that are no servers by profession."""
 
-    def __init__(self, engine):
+    def __init__(self, engine, stack):
         self.engine = engine
+        self.stack = stack
         self.running = []
         self.clients = []
 
     def __call__(self, socketio, main):
-        host, port = "127.0.0.1", self.free_port()
+        host, port = "127.0.0.1", self.port()
         failed = []
 
         def run():
@@ -139,23 +140,21 @@ class Main:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         self.running.append((socketio, thread))
-        self.until_up(port, failed)
+        self.until_up(port, lambda: failed)
         return f"http://{host}:{port}"
 
-    @staticmethod
-    def free_port():
-        """A port that was free a moment ago, for those who take a number and tell none."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            return listener.getsockname()[1]
+    def port(self):
+        """A port for those who take a number and tell none."""
+        return self.stack.enter_context(held_port())
 
     def until_up(self, port, failed):
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + DEADLINE * 3  # a program of its own has Python to start and Flask to import
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 return
             except ConnectionRefusedError:
-                assert time.monotonic() < deadline and not failed, f"the server did not come up: {failed}"
+                assert time.monotonic() < deadline and not failed(), f"the server did not come up: {failed()}"
                 time.sleep(0.005)
 
     def get(self, url):
@@ -180,6 +179,7 @@ class Main:
 @pytest.fixture
 def run_main(engine):
     """`url = run_main(socketio, main)`: an app that is started by its own `main(host, port)`."""
-    main = Main(engine)
-    yield main
-    main.stop()
+    with contextlib.ExitStack() as ports:
+        main = Main(engine, ports)
+        yield main
+        main.stop()

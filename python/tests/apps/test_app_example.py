@@ -1,6 +1,7 @@
 """Row 1 of the app shapes: the example that comes with Flask-SocketIO."""
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -17,12 +18,20 @@ def live(shape, serve):
     return serve(shape.app, shape.socketio)
 
 
+def without_ticks(packets):
+    """What does not come from the background task."""
+    return [packet for packet in packets if not packet.startswith('42["tick"')]
+
+
+def packet_of(client):
+    """The next packet that is not the background task's."""
+    while not (packets := without_ticks([client.next()])):
+        pass
+    return packets[0]
+
+
 def response(client):
-    """The next event that is not the background task's."""
-    while True:
-        name, *args = client.received()
-        if name != "tick":
-            return name, *args
+    return tuple(json.loads(packet_of(client).removeprefix("42")))
 
 
 def answer(client, event, *args):
@@ -41,7 +50,7 @@ def test_the_mode_that_was_found_by_itself_is_told_to_the_page(shape, live):
 
 
 def test_the_connect_handler_answers_before_the_client_is_told_that_it_is_connected(live, transport):
-    assert live.client(transport).early[0] == '42["response",{"data":"Connected","count":0}]'
+    assert without_ticks(live.client(transport).early) == ['42["response",{"data":"Connected","count":0}]']
 
 
 def test_the_first_client_starts_the_background_task_and_the_second_does_not(shape, live):
@@ -79,7 +88,8 @@ def test_a_room_is_joined_told_left_and_closed(live):
     assert response(one) == of("hi", 2)
     assert answer(two, "close room", {"room": "b"}) == of("Room b is closing.", 3)
     assert response(one) == of("Room b is closing.", 3)
-    two.emit("tell_room", {"room": "b", "data": "nobody is here"})
+    two.emit("tell_room", {"room": "b", "data": "nobody is here"}, ack=1)
+    assert packet_of(two) == "431[]"
     assert answer(two, "echo", {"data": "next"}) == of("next", 5)
     assert answer(one, "echo", {"data": "next"}) == of("next", 4)
 
@@ -87,14 +97,11 @@ def test_a_room_is_joined_told_left_and_closed(live):
 def test_the_client_that_has_acknowledged_is_disconnected_by_the_callback(shape, live, transport, eventually):
     client = live.client(transport)
     client.emit("disconnect_request")
-    while (packet := client.next()).startswith('42["tick"'):
-        pass
-    number, data = re.fullmatch(r"42(\d+)(\[.*\])", packet).groups()
+    number, data = re.fullmatch(r"42(\d+)(\[.*\])", packet_of(client)).groups()
     assert data == '["response",{"data":"Disconnected!","count":1}]'
     assert shape.left == []
     client.send(f"43{number}[]")
-    while (packet := client.next()) != "41":
-        assert packet.startswith('42["tick"'), packet
+    assert packet_of(client) == "41"
     eventually(lambda: shape.left == [(client.sid, "server disconnect")])
 
 

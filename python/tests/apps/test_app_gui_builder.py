@@ -112,11 +112,11 @@ module.new_gui("as a service").main("127.0.0.1", port)
 
 
 def test_it_starts_as_a_service_whose_input_is_nothing(engine, run_main):
-    port = run_main.free_port()
+    port = run_main.port()
     arguments = [sys.executable, "-c", PROGRAM, engine.name, str(SHAPES / "gui_builder.py"), str(port)]
-    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as service:
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL) as service:
         try:
-            run_main.until_up(port, [])
+            run_main.until_up(port, lambda: service.poll() is not None)
             assert run_main.get(f"http://127.0.0.1:{port}").text == "as a service"
             assert run_main.websocket(f"http://127.0.0.1:{port}").early == ['42["state",{"text":"","size":0}]']
             assert service.poll() is None

@@ -9,7 +9,9 @@ import subprocess
 import time
 
 import pytest
-import socketio
+
+from engines import DEADLINE
+from python_client import Client
 
 MODULES = pathlib.Path(__file__).parents[3] / "tests" / "clients" / "node_modules"
 
@@ -24,23 +26,23 @@ def live(shape, serve):
     return serve(shape.app, shape.socketio)
 
 
-class PythonClient(socketio.Client):
-    """python-socketio's client that keeps what it receives."""
+class PythonClient(Client):
+    """Keeps what it receives."""
 
     def __init__(self):
-        super().__init__(reconnection=False)
+        super().__init__()
         self.got = queue.Queue()
         self.on("*", lambda event, *args: self.got.put((event, *args)))
         self.on("question", lambda question: question.upper())
 
     def next(self):
-        return self.got.get(timeout=10)
+        return self.got.get(timeout=DEADLINE)
 
 
 @pytest.fixture
 def python(live, transport):
     client = PythonClient()
-    client.connect(live.url + "?who=me", auth={"token": "t"}, transports=[transport], wait_timeout=10)
+    client.connect(live.url + "?who=me", auth={"token": "t"}, transports=[transport])
     yield client
     client.disconnect()
 
@@ -82,7 +84,7 @@ def test_a_python_client_that_asks_for_it_is_disconnected(python, eventually):
 
 def test_a_python_client_upgrades_by_itself(live, shape, eventually):
     client = PythonClient()
-    client.connect(live.url, wait_timeout=10)
+    client.connect(live.url)
     client.next()
     eventually(lambda: client.transport() == "websocket")
     client.emit("ping_from_client")

@@ -10,8 +10,7 @@ from flask import Flask
 from flask_socketio import Namespace, SocketIO, emit
 
 socketio = SocketIO()
-device = {"path": None, "timeout": 5.0}
-asked = []
+device = {"path": None, "patience": lambda child: child.join(10)}
 
 
 class WriteError(Exception):
@@ -28,7 +27,7 @@ def write(report):
     """Writes to the device by a child process, which is killed when it takes too long."""
     child = multiprocessing.get_context("fork").Process(target=write_report, args=(device["path"], report), daemon=True)
     child.start()
-    child.join(device["timeout"])
+    device["patience"](child)
     if child.is_alive():
         child.kill()
         child.join()
