@@ -6,6 +6,7 @@ import os
 import pathlib
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -60,6 +61,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
@@ -102,12 +104,13 @@ class Program:
 
 @contextlib.contextmanager
 def started(*command, folder, **environment):
-    """A program, which does not outlive the block."""
+    """A program, which does not outlive the block, and neither does what it has started: workers, the reloader's child."""
     program = Program(*command, folder=folder, **environment)
     try:
         yield program
     finally:
-        program.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.process.pid, signal.SIGKILL)
         program.process.wait(DEADLINE)
 
 
