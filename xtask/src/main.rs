@@ -15,7 +15,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask check                    fmt, clippy, docs, the dependency rule, the fast tests
-cargo xtask test [--without PART]…   every test; PART: check, rust, fuzz, clients, python, flask, counts, page
+cargo xtask test [--without PART]…   every test; PART: check, rust, fuzz, clients, python, flask,
+                                     example, counts, page
 cargo xtask bench [--peers LIST] […]  Erlen beside the floor and its peers; LIST: all, none, or of
                                      erlen-flask,socketioxide,node,gevent,threading,uvicorn; see bench/
 cargo xtask bench --routes           a plain Flask route on Erlen, gunicorn, waitress and granian

@@ -11,13 +11,14 @@ use crate::tools;
 type Part = (&'static str, fn() -> Result<(), Failure>);
 
 /// In this order: what fails fast comes first.
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("check", check::lints),
     ("rust", rust),
     ("fuzz", fuzz),
     ("clients", clients),
     ("python", python),
     ("flask", flask::test),
+    ("example", flask::example),
     ("counts", counts::test),
     ("page", page),
 ];

@@ -1,38 +1,48 @@
 // What the page's tests stand on: the application on a free port, a wire that can be cut, and a browser.
 //
-// ENGINE is flask-socketio (unless given) or erlen, PYTHON the interpreter that has what requirements.txt names, CHROMIUM
-// the browser. Nothing here waits for a fixed time: each wait is for a condition.
+// PYTHON is the interpreter that has what requirements.txt names, CHROMIUM the browser. Nothing here waits for a fixed
+// time: each wait is for a condition.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const APP = fileURLToPath(new URL("../app.py", import.meta.url));
 const BROWSER_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"];
 
-export const ENGINE = process.env.ENGINE ?? "flask-socketio";
-
 /** Starts the application; gives its address, its log and how to stop it. */
-export async function startServer() {
-  const child = spawn(process.env.PYTHON ?? "python3", [APP, "--engine", ENGINE, "--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+export async function startServer(engine) {
+  const child = spawn(process.env.PYTHON ?? "python3", [APP, "--engine", engine, "--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
   const exited = once(child, "exit");
   const log = [];
-  const address = await new Promise((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on("line", (line) => {
-        log.push(line);
-        const found = line.match(/http:\/\/127\.0\.0\.1:[1-9]\d*/)?.[0];
-        if (found) resolve(found);
-      });
+  const said = new EventEmitter().setMaxListeners(0);
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      log.push(line);
+      said.emit("line");
+    });
+  }
+  exited.then(([code]) => said.emit("error", new Error(`the application ended with ${code}:\n${log.join("\n")}`)), (error) => said.emit("error", error));
+
+  /** What `find` makes of the first line of the log for which it makes something. */
+  async function logged(find) {
+    for (let at = 0; ; at += 1) {
+      while (at === log.length) await once(said, "line");
+      const found = find(log[at]);
+      if (found) return found;
     }
-    exited.then(([code]) => reject(new Error(`the application ended with ${code}:\n${log.join("\n")}`)));
-  });
+  }
+
+  const address = await logged((line) => line.match(/http:\/\/127\.0\.0\.1:[1-9]\d*/)?.[0]);
+  said.on("error", () => {});
   return {
     address,
-    log,
+    logged,
     port: Number(new URL(address).port),
     async stop() {
       child.kill("SIGTERM");
@@ -77,6 +87,29 @@ export function startBrowser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: BROWSER_ARGS });
 }
 
+/** A server and a browser for the tests of the suite that calls this. */
+export function house(engine) {
+  const house = {
+    async withPage(path, check, options) {
+      const page = await openPage(house.browser, `${house.server.address}/dashboards/${path}`, options);
+      try {
+        await check(page);
+        assert.deepEqual(page.complaints, [], "the console is quiet");
+      } finally {
+        await page.close();
+      }
+    },
+  };
+  before(async () => {
+    [house.server, house.browser] = await Promise.all([startServer(engine), startBrowser()]);
+  });
+  after(async () => {
+    await house.browser?.close();
+    await house.server?.stop();
+  });
+  return house;
+}
+
 /** Opens the page; remembers what it complains about and the updates that came over WebSocket. */
 export async function openPage(browser, url, { width = 1440, height = 900, theme = "dark", prepare } = {}) {
   const page = await browser.newPage({ viewport: { width, height }, colorScheme: theme });
@@ -100,13 +133,24 @@ export async function live(page, panel) {
   await page.locator(`[data-panel="${panel}"][data-state="live"] .main-svg`).first().waitFor();
 }
 
-/** Waits until the page received that many updates more. */
-export async function moreUpdates(page, count) {
-  const target = page.updates.length + count;
-  while (page.updates.length < target) {
+/** The updates that were for that pace. Those of the room before may still come after the page has left it. */
+export const paced = (page, seconds) => page.updates.filter((update) => update.room.endsWith(`|every ${seconds}s`));
+
+/** Waits until the page received that many updates more, of its pace. */
+export async function moreUpdates(page, count, seconds = 1) {
+  const target = paced(page, seconds).length + count;
+  while (paced(page, seconds).length < target) {
     const second = await page.evaluate(() => document.body.dataset.second);
     await page.waitForFunction((before) => document.body.dataset.second !== before, second);
   }
+}
+
+/** Waits until a figure is over that many seconds. */
+export function spans(page, panel, seconds) {
+  return page.waitForFunction(([id, wanted]) => {
+    const range = document.querySelector(`[data-panel="${id}"][data-state="live"] .plot`)?.layout?.xaxis.range.map(Number);
+    return range && (range[1] - range[0]) / 1000 === wanted;
+  }, [panel, seconds]);
 }
 
 /** What Plotly has drawn in a panel. */
