@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import logging
-import socket
 
 import pytest
 import requests
+
+from raw_http import Connection
 
 
 @pytest.fixture
@@ -115,19 +116,18 @@ def test_the_loggers_may_be_objects_or_flags(sio_lib, app, serve, log):
 @pytest.mark.only("erlen")
 def test_a_client_that_provokes_log_lines_gets_no_more_than_a_hundred_a_second(app, socketio, serve, output, eventually):
     live = serve(app, socketio)
-    asked = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: {}\r\nOrigin: http://{}.example\r\n\r\n"
+    asked = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: here\r\nOrigin: http://%d.example\r\n\r\n"
 
     def told_after(*numbers):
         """Whether it is told that lines were left out, after these were asked: in one write, so that it takes no second."""
-        connection.sendall("".join(asked.format(live.url[7:], number) for number in numbers).encode())
-        answers = b""
-        while answers.count(b"HTTP/1.1 403") < len(numbers):
-            answers += (part := connection.recv(65536))
-            assert part, answers
+        connection.send(b"".join(asked % number for number in numbers))
+        for _ in numbers:
+            answer = connection.answer()
+            assert (answer.status, bool(answer.read())) == (403, True)
         return "like it were left out" in output.text()
 
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as connection:
+    with Connection(live.port) as connection:
         told_after(*range(400))
         # What was left out is counted on the first line of a later second.
-        eventually(lambda: told_after("later"))
+        eventually(lambda: told_after(400))
     assert output.text().count("handshake from another origin refused") < 400
