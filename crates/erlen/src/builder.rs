@@ -209,7 +209,8 @@ impl Builder {
         self
     }
 
-    /// Bytes of events that wait for the handlers of one socket before its client is cut. Default 1 MiB.
+    /// Bytes of events that wait for the handlers of one socket before its client is not read any longer; one event of any size may.
+    /// A client that has to be read all the same, for an acknowledgement, and sends as much again is cut. Default 1 MiB.
     pub fn max_waiting_event_bytes(mut self, bytes: usize) -> Self {
         self.limits.max_waiting_event_bytes = bytes;
         self

@@ -4,8 +4,8 @@
 //! arrived, on the I/O thread, with the server's runtime entered: that is what makes an echo one read and
 //! one write. What is not done then goes to the runtime, and what arrives meanwhile waits here.
 //!
-//! Past a number of waiting events the client is not read any longer, unless an ack or a pong is awaited;
-//! past a number of bytes it is cut.
+//! Past a number of waiting events, or of their bytes, the client is not read any longer, unless an ack or a pong is awaited;
+//! one that has to be read and sends as many bytes again is cut.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use erlen_engineio::CloseReason;
 
 use crate::args::RawArgs;
-use crate::engine::Delivery;
+use crate::engine::{Delivery, READ_BUFFER};
 use crate::error::Error;
 use crate::events::{EventOutcome, EventStats};
 use crate::extract::Context;
@@ -42,9 +42,18 @@ pub(crate) struct Inbox {
     /// Events whose handlers run beside the queue, or that the application finishes elsewhere.
     pub(crate) held: usize,
     /// Of the events that wait, and of those that are held.
-    pub(crate) bytes: usize,
-    /// Over the bound: the client is not read.
-    full: bool,
+    bytes: usize,
+    /// Over a bound: the client is not read. The bytes that have come since, for it may have to be.
+    full: Option<usize>,
+}
+
+/// What one more event does to an inbox.
+pub(crate) enum Growth {
+    Fits,
+    /// A bound is reached now.
+    Filled,
+    /// The client had to be read past the bound, and sends without end.
+    Overflowed,
 }
 
 /// What can arrive.
@@ -65,18 +74,38 @@ impl Inbox {
         self.queue.len() + self.held
     }
 
-    /// One more is unfinished: whether the bound is reached now, and whether the bytes are over theirs.
-    pub(crate) fn grew(&mut self, limits: &Limits) -> (bool, bool) {
-        let overflow = self.bytes > limits.max_waiting_event_bytes && self.unfinished() > 1;
-        let filled = !self.full && self.unfinished() >= limits.max_waiting_events;
-        self.full |= filled;
-        (filled, overflow)
+    /// One event of any size may wait: what a client may send, it may send while another is handled.
+    fn has_too_many_bytes(&self, limits: &Limits) -> bool {
+        self.bytes > limits.max_waiting_event_bytes && self.unfinished() > 1
+    }
+
+    /// One more is unfinished.
+    pub(crate) fn grew(&mut self, bytes: usize, limits: &Limits) -> Growth {
+        self.bytes += bytes;
+        let over = self.unfinished() >= limits.max_waiting_events || self.has_too_many_bytes(limits);
+        match &mut self.full {
+            None if over => {
+                self.full = Some(0);
+                Growth::Filled
+            }
+            None => Growth::Fits,
+            // What was read already when the bound was reached is not the client's fault.
+            Some(since) if *since > limits.max_waiting_event_bytes.max(READ_BUFFER) => Growth::Overflowed,
+            Some(since) => {
+                *since += bytes;
+                Growth::Fits
+            }
+        }
     }
 
     /// One less is unfinished: whether there is room again.
-    pub(crate) fn shrank(&mut self, limits: &Limits) -> bool {
-        let relieved = self.full && self.unfinished() < limits.max_waiting_events.div_ceil(2);
-        self.full &= !relieved;
+    pub(crate) fn shrank(&mut self, bytes: usize, limits: &Limits) -> bool {
+        self.bytes -= bytes;
+        let few = self.unfinished() < limits.max_waiting_events.div_ceil(2);
+        let relieved = self.full.is_some() && few && !self.has_too_many_bytes(limits);
+        if relieved {
+            self.full = None;
+        }
         relieved
     }
 }
@@ -105,20 +134,21 @@ impl Socket {
             drop(state);
             return self.run(work);
         }
-        inbox.bytes += work.bytes();
+        let bytes = work.bytes();
         inbox.queue.push_back(work);
-        let grown = inbox.grew(limits);
+        let growth = inbox.grew(bytes, limits);
         drop(state);
-        self.note_growth(grown);
+        self.note(growth);
     }
 
-    /// Stops the reading of the client where the bound of events is reached, and cuts it where that of their bytes is passed.
-    pub(crate) fn note_growth(&self, (filled, overflow): (bool, bool)) {
-        if filled {
-            self.client().state().add_saturated(1);
-        }
-        if overflow {
-            self.client().close(CloseReason::TooManyEvents, "events wait for a slow handler");
+    /// Stops the reading of the client where a bound is reached, and cuts it where that does not help.
+    pub(crate) fn note(&self, growth: Growth) {
+        match growth {
+            Growth::Fits => {}
+            Growth::Filled => self.client().state().add_saturated(1),
+            Growth::Overflowed => {
+                self.client().close(CloseReason::TooManyEvents, "events wait for a slow handler");
+            }
         }
     }
 
@@ -159,8 +189,7 @@ impl Socket {
             inbox.queue = VecDeque::new();
             return None;
         };
-        inbox.bytes -= work.bytes();
-        let relieved = inbox.shrank(limits);
+        let relieved = inbox.shrank(work.bytes(), limits);
         drop(state);
         if relieved {
             self.read_again();

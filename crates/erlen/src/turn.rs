@@ -38,10 +38,9 @@ impl Turn {
     pub(crate) fn take(socket: &Socket, bytes: usize, arrived: Instant) -> Self {
         let mut state = socket.lock();
         state.inbox.held += 1;
-        state.inbox.bytes += bytes;
-        let grown = state.inbox.grew(socket.namespace().limits());
+        let growth = state.inbox.grew(bytes, socket.namespace().limits());
         drop(state);
-        socket.note_growth(grown);
+        socket.note(growth);
         Self { socket: socket.clone(), bytes, arrived }
     }
 }
@@ -50,8 +49,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.socket.lock();
         state.inbox.held -= 1;
-        state.inbox.bytes -= self.bytes;
-        let relieved = state.inbox.shrank(self.socket.namespace().limits());
+        let relieved = state.inbox.shrank(self.bytes, self.socket.namespace().limits());
         drop(state);
         if relieved {
             self.socket.read_again();

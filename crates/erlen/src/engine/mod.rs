@@ -41,6 +41,7 @@ pub use metrics::{EngineMetrics, Histogram};
 pub use options::{Allowed, Cookie, Options, Transports};
 pub use origin::Cors;
 pub(crate) use random::random;
+pub(crate) use shard::READ_BUFFER;
 pub use stream::AnyStream;
 use tokio::sync::watch;
 

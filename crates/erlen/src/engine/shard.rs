@@ -29,7 +29,7 @@ use super::timers::Timers;
 use super::{Application, Client};
 
 /// Bytes of the buffer through which a thread reads.
-const READ_BUFFER: usize = 64 * 1024;
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
 /// How late a turn must be for the shard to believe that the process stood still: the sockets are then read
 /// before the deadlines act, since the pongs lie there.

@@ -315,7 +315,66 @@ async fn pongs_are_read_behind_many_events() {
 }
 
 #[tokio::test]
-async fn past_the_bytes_of_waiting_events_the_client_is_cut() {
+async fn past_the_bytes_of_waiting_events_reading_pauses_and_resumes_in_order() {
+    let mut house = House::with(|b| b.max_waiting_event_bytes(10_000).max_waiting_events(100_000)).await;
+    let open = gate(&house);
+    let numbers = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&numbers);
+    house.io.on("n", move |Data((number, _)): Data<(u32, String)>| sink.lock().unwrap().push(number));
+    let mut ws = Ws::join(house.addr).await;
+    ws.text(r#"42["wait"]"#).await;
+    assert_eq!(house.event().await, r#"["wait"]"#);
+    let sending = flood(ws);
+    until("reading has begun", || house.io.metrics().packets_in > 2).await;
+    for _ in 0..20 {
+        house.has_read().await;
+    }
+    let read = house.io.metrics().packets_in;
+    assert!(read < 200, "{read} packets were read while 10 kB may wait");
+    house.still_serves().await;
+    open.send(true).unwrap();
+    until("all are handled", || numbers.lock().unwrap().len() == 2_000).await;
+    assert_eq!(*numbers.lock().unwrap(), (0..2_000).collect::<Vec<_>>());
+    soon("the sender", sending).await.unwrap().lives().await;
+}
+
+#[tokio::test]
+async fn large_events_behind_one_that_takes_its_time_are_all_handled() {
+    let mut house = House::with(|b| b).await;
+    let open = gate(&house);
+    let (poll, mut ws) = (Poll::join(house.addr).await, Ws::join(house.addr).await);
+    let large = format!(r#"42["wait","{}"]"#, "x".repeat(900_000));
+    let (poster, posted) = (poll.clone(), large.clone());
+    let posting = tokio::spawn(async move {
+        for _ in 0..5 {
+            assert_eq!(poster.post(&posted).await.status, 200);
+        }
+    });
+    let sending = tokio::spawn(async move {
+        for _ in 0..5 {
+            ws.text(&large).await;
+        }
+        ws
+    });
+    // The first of each runs, and of those behind it as many as may wait are there.
+    for _ in 0..2 {
+        assert!(house.event().await.starts_with(r#"["wait","#));
+    }
+    until("reading pauses", || house.io.metrics().packets_in >= 2 + 2 * 3).await;
+    for _ in 0..5 {
+        house.has_read().await;
+    }
+    open.send(true).unwrap();
+    for _ in 0..8 {
+        assert!(house.event().await.starts_with(r#"["wait","#));
+    }
+    soon("the posts", posting).await.unwrap();
+    soon("the sender", sending).await.unwrap().lives().await;
+    poll.lives().await;
+}
+
+#[tokio::test]
+async fn past_the_bytes_of_waiting_events_a_client_that_has_to_be_read_is_cut() {
     let mut house = House::with(|b| b.max_waiting_event_bytes(10_000).ack_timeout(ms(60_000))).await;
     house.io.on("ask", async |socket: Socket| {
         let _ = socket.emit_with_ack::<u32>("never answered", ()).await;
