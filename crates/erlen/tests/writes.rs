@@ -52,7 +52,7 @@ fn start() -> (Server, SocketAddr, tokio::runtime::Runtime) {
 
 /// The writes since `before`, once as many packets have been written.
 fn writes_for(io: &Server, before: &erlen::engine::EngineMetrics, packets: u64) -> u64 {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let now = io.metrics();
         if now.packets_out - before.packets_out >= packets {

@@ -68,6 +68,7 @@ async function startProxy() {
     tunnels.forEach((socket) => socket.destroy());
     listener.closeAllConnections();
   };
+  proxy.isAsked = () => once(listener, "request");
   proxy.stop = () => { proxy.cut(); listener.close(); };
   return proxy;
 }
@@ -204,8 +205,8 @@ test("a proxy that answers in the server's place is quoted, asked ever more slow
     assert.equal(await page.locator("#trouble button").textContent(), offer);
     assert.equal(await page.locator("#chip").getAttribute("data-state"), "offline");
   }
-  const pauses = proxy.asked.slice(1).map((t, at) => t - proxy.asked[at]);
-  assert.ok(pauses.at(-1) > 2 * pauses[0], `the pauses grow: ${pauses.map(Math.round)}`);
+  // A silent server is asked again after 2 s, give or take half of them, at the longest.
+  while (!proxy.asked.some((t, at) => t - proxy.asked[at - 1] > 3000)) await proxy.isAsked();
   proxy.answer = null;
   await page.locator("#chip[data-state=live]").waitFor();
   await page.locator("#trouble").waitFor({ state: "hidden" });

@@ -60,9 +60,9 @@ async fn e05_a_binary_frame_that_nothing_announced_ends_the_session() {
 
 #[tokio::test]
 async fn e06_who_joins_no_namespace_in_time_is_cut_and_was_never_a_socket() {
-    let mut house = House::with(|b| b.connect_timeout(ms(80))).await;
-    let mut silent = Ws::open(house.addr).await;
+    let mut house = House::with(|b| b.connect_timeout(ms(1_000))).await;
     let mut joined = Ws::join(house.addr).await;
+    let mut silent = Ws::open(house.addr).await;
     let poll = crate::support::Poll::open(house.addr).await;
     silent.closes().await;
     drop(silent);
@@ -76,17 +76,18 @@ async fn e06_who_joins_no_namespace_in_time_is_cut_and_was_never_a_socket() {
 
 #[tokio::test]
 async fn e07_who_never_pongs_is_cut() {
-    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(60))).await;
-    let mut ws = Ws::join(house.addr).await;
+    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(1_000))).await;
     let began = std::time::Instant::now();
+    let mut ws = Ws::join(house.addr).await;
     ws.closes().await;
     assert_eq!(house.reason().await, "ping timeout");
-    assert!(began.elapsed() >= ms(110), "not before interval and timeout: {:?}", began.elapsed());
+    assert!(began.elapsed() >= ms(1_050), "not before interval and timeout: {:?}", began.elapsed());
 }
 
 #[tokio::test]
 async fn e07_talking_does_not_replace_the_pong_for_long() {
-    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(100))).await;
+    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(1_000))).await;
+    let began = std::time::Instant::now();
     let ws = Ws::join(house.addr).await;
     let talk = tokio::spawn(async move {
         let mut ws = ws;
@@ -96,15 +97,14 @@ async fn e07_talking_does_not_replace_the_pong_for_long() {
             ws.text(r#"42["a"]"#).await;
         }
     });
-    let began = std::time::Instant::now();
     assert_eq!(house.reason().await, "ping timeout");
-    assert!(began.elapsed() >= ms(150), "a talker has a little more: {:?}", began.elapsed());
+    assert!(began.elapsed() >= ms(1_050), "a talker has a little more: {:?}", began.elapsed());
     talk.abort();
 }
 
 #[tokio::test]
 async fn e08_pongs_in_advance_pay_for_nothing() {
-    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(60))).await;
+    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(1_000))).await;
     let mut ws = Ws::join(house.addr).await;
     for _ in 0..100 {
         ws.text("3with a payload").await;

@@ -69,8 +69,8 @@ async fn one_of_each_kind(house: &House) -> Poll {
 async fn b60_after_five_hundred_rounds_of_each_kind_every_gauge_is_zero() {
     let house = House::with(|b| {
         b.ping_interval(ms(300))
-            .ping_timeout(ms(300))
-            .connect_timeout(ms(300))
+            .ping_timeout(ms(5_000))
+            .connect_timeout(ms(5_000))
             .close_timeout(ms(200))
             .shards(2)
     })

@@ -90,7 +90,7 @@ async fn g06_no_answer_may_be_stored() {
 
 #[tokio::test]
 async fn g07_g08_a_client_that_polls_and_never_pongs_is_told_of_its_end() {
-    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(60))).await;
+    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(1_000))).await;
     let poll = Poll::join(house.addr).await;
     assert_eq!(poll.get().await.body, "2");
     assert_eq!(poll.get().await.body, "1");
@@ -101,7 +101,7 @@ async fn g07_g08_a_client_that_polls_and_never_pongs_is_told_of_its_end() {
 
 #[tokio::test]
 async fn g09_a_client_that_never_polls_again_is_cut_and_its_queue_freed() {
-    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(60))).await;
+    let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(1_000))).await;
     let poll = Poll::join(house.addr).await;
     for _ in 0..100 {
         house.io.emit("news", "x".repeat(1_000)).unwrap();

@@ -102,7 +102,7 @@ async fn b41_a_stop_waits_for_no_browser_tab_and_closes_each_in_order() {
         assert_eq!(poll.answer().await.body, "1");
     }
     soon("the end of the server", serving).await.unwrap().unwrap();
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     assert_eq!(*gone.lock().unwrap(), vec!["server shutting down"; 100]);
     assert!(tokio::net::TcpStream::connect(addr).await.is_err(), "it listens no longer");
 }

@@ -97,7 +97,7 @@ async fn u04_an_open_get_gets_a_noop_when_the_upgrade_is_done() {
 
 #[tokio::test]
 async fn u05_a_probe_that_is_lost_or_silent_leaves_the_session_polling() {
-    let house = House::with(|b| b.upgrade_timeout(ms(80))).await;
+    let house = House::with(|b| b.upgrade_timeout(ms(1_000))).await;
     let poll = Poll::join(house.addr).await;
     for step in ["", "2probe"] {
         for way in ["fin", "rst", "close", "silent"] {

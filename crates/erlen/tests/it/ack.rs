@@ -184,7 +184,7 @@ on_both_adapters! {
 
     async fn a_broadcast_gives_what_came_in_time(nodes: Nodes) {
         let [mut a, _b, mut c, _d] = nodes.clients().await;
-        let asked = nodes.io(0).operator().timeout(ms(300)).emit_with_ack::<char>("who?", ()).unwrap();
+        let asked = nodes.io(0).operator().timeout(ms(2_000)).emit_with_ack::<char>("who?", ()).unwrap();
         answer(&mut a, 'a').await;
         answer(&mut c, 'c').await;
         let answers = soon("the timeout", asked).await;
@@ -243,10 +243,10 @@ on_both_adapters! {
         let mut client = crate::support::join_in(nodes.io(0), "/project/1", ()).await;
         let asked = nodes.io(0).of("/project/1").emit_with_ack::<u8>("number?", ()).unwrap();
         answer(&mut client, 1).await;
-        let answers = tokio::time::timeout(ms(3_000), asked).await.expect("before any timeout of the bus");
+        let answers = tokio::time::timeout(ms(4_500), asked).await.expect("before any timeout of the bus");
         assert_eq!(values(answers), BTreeSet::from([1]));
         let fetching = nodes.io(0).of("/project/1");
-        let fetched = tokio::time::timeout(ms(3_000), fetching.fetch_sockets()).await.expect("before any timeout");
+        let fetched = tokio::time::timeout(ms(4_500), fetching.fetch_sockets()).await.expect("before any timeout");
         assert_eq!(fetched.len(), 1);
     }
 }
