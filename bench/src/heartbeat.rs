@@ -11,6 +11,9 @@ use crate::scenario::Plan;
 /// Longer than any server's interval.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the server has for the pongs behind the last ping.
+const LAST_PONGS: Duration = Duration::from_millis(200);
+
 /// What a ping and its pong cost.
 pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let mut fleet = plan.fleet(plan.case.clients)?;
@@ -19,6 +22,11 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let start = Instant::now();
     while fleet.tally.pings < plan.case.clients as u64 {
         let left = PATIENCE.checked_sub(start.elapsed()).ok_or(LoadError::Stalled)?;
+        fleet.turn_within(left)?;
+    }
+    // The last pongs are read too.
+    let end = Instant::now() + LAST_PONGS;
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
         fleet.turn_within(left)?;
     }
     let used = CpuTime::of(plan.server_pid)? - before;

@@ -1,8 +1,8 @@
 //! The scenarios of memory that has to come back: after many events at once, and after connections have gone.
 //!
 //! The level before is that of a server which has had as much to do once before: what its tables and its allocator keep of
-//! that, they keep once. Before each look its clients go on for a while, since an allocator that is not called gives nothing
-//! back. Called by `scenario`.
+//! that, they keep once. Before each look others come and go for a while, since an allocator that is not called gives
+//! nothing back. Called by `scenario`.
 
 use std::time::Instant;
 
@@ -18,6 +18,9 @@ use crate::scenario::{Plan, repeat};
 /// Echoes that each client has in flight in a burst, and bursts.
 const IN_FLIGHT: usize = 64;
 const BURSTS: usize = 5;
+
+/// Clients that come and go before a look.
+const VISITORS: usize = 20;
 
 /// Many events of every client at once, several times.
 pub fn burst(plan: &Plan) -> Result<Outcome, LoadError> {
@@ -72,14 +75,17 @@ fn growth(
     Ok(outcome)
 }
 
-/// The clients that are there have an echo each, again and again.
+/// Others come, have an echo, and go, again and again.
 fn go_on(plan: &Plan, fleet: &mut Fleet) -> Result<(), LoadError> {
     let echo = event::echo(ARGUMENT_LEN);
+    let clients = fleet.len();
     repeat(plan.duration, || {
+        fleet.grow(clients + VISITORS)?;
         for client in 0..fleet.len() {
             fleet.send(client, &echo)?;
         }
-        one_message_each(fleet)
+        one_message_each(fleet)?;
+        leave(fleet, clients)
     })
     .map(drop)
 }

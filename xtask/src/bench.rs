@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: Erlen beside the floor and its peers, each installed from its registry by the versions in `bench/peers`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Failure, cargo, root, step, target_dir};
+use crate::run::{Failure, cargo, output, root, step, target_dir};
 use crate::tools;
 
 /// Who can be measured beside Erlen in Rust and the floor.
@@ -11,15 +11,22 @@ const PEERS: [(&str, Install); 6] = [
     ("erlen-flask", erlen_flask),
     ("socketioxide", socketioxide),
     ("node", node),
-    ("gevent", |_| flask("gevent")),
-    ("threading", |_| flask("threading")),
+    ("gevent", || flask("gevent")),
+    ("threading", || flask("threading")),
     ("uvicorn", uvicorn),
 ];
 
-/// Installs a peer; the command that runs it.
-type Install = fn(&str) -> Result<String, Failure>;
+/// Installs a peer.
+type Install = fn() -> Result<Peer, Failure>;
 
-/// `[--peers a,b|all|none]` and what `compare` takes; or `--routes [RUNS [SECONDS]]`.
+/// A server that can be started.
+struct Peer {
+    command: String,
+    /// Of what it is made.
+    versions: String,
+}
+
+/// `[--peers a,b|all|none]` and what `compare` takes, such as `--suite growth`; or `--routes [RUNS [SECONDS]]`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if let Some(("--routes", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return routes(rest);
@@ -42,8 +49,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     for name in chosen(&wanted)? {
         let install = PEERS.iter().find(|(peer, _)| *peer == name).map(|(_, install)| install);
         let install = install.ok_or_else(|| Failure::usage(crate::USAGE))?;
-        compare.args(["--server", &format!("{name}={}", install(name)?)]);
+        let peer = install()?;
+        println!("- {name}: {}", peer.versions);
+        compare.args(["--server", &format!("{name}={}", peer.command)]);
     }
+    println!("- {}", version("rustc"));
     compare.args(rest).current_dir(root());
     step("compare", compare)
 }
@@ -51,7 +61,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 /// Plain Flask routes beside the servers that people use for them.
 fn routes(arguments: &[String]) -> Result<(), Failure> {
     step("build", cargo(&["build", "--release", "--package", "erlen-bench", "--bins"]))?;
-    erlen_flask("")?;
+    erlen_flask()?;
     let mut routes = Command::new(flask_python()?);
     routes.arg(peer("flask/routes.py")).arg(target_dir().join("release/load")).args(arguments);
     step("routes", routes)
@@ -77,35 +87,72 @@ fn peer(path: &str) -> PathBuf {
     tools::folder("bench/peers").join(path)
 }
 
-fn node(_: &str) -> Result<String, Failure> {
+/// What a program says of its version.
+fn version(program: &str) -> String {
+    let said = output(crate::run::command(program, &["--version"])).unwrap_or_default();
+    format!("{program} {}", said.trim().trim_start_matches(program).trim())
+}
+
+/// The lines of a list in which one of the words stands, as one.
+fn lines_with(list: &str, words: &[&str]) -> String {
+    let lines = list.lines().filter(|line| words.iter().any(|word| line.contains(word)));
+    lines.map(|line| line.trim_matches(|c: char| !c.is_alphanumeric())).collect::<Vec<_>>().join(", ")
+}
+
+fn node() -> Result<Peer, Failure> {
     tools::node()?;
     // With its scripts: bufferutil brings or builds a native module.
     let mut install = crate::run::command("npm", &["ci", "--no-audit", "--no-fund", "--silent"]);
     install.current_dir(peer("node"));
     step("npm ci", install)?;
-    Ok(format!("node {} {{port}}", peer("node/server.js").display()))
+    let mut list = crate::run::command("npm", &["ls", "--depth=0"]);
+    list.current_dir(peer("node"));
+    let packages = lines_with(&output(list).unwrap_or_default(), &["socket.io@", "bufferutil@"]);
+    Ok(Peer {
+        command: format!("node {} {{port}}", peer("node/server.js").display()),
+        versions: format!("{}, {packages}", version("node")),
+    })
 }
 
-fn socketioxide(_: &str) -> Result<String, Failure> {
+fn socketioxide() -> Result<Peer, Failure> {
     let manifest = peer("socketioxide/Cargo.toml");
     let manifest = manifest.to_string_lossy();
     let target = target_dir().join("peers");
     let target = target.to_string_lossy();
     let build = ["build", "--release", "--locked", "--manifest-path", &manifest, "--target-dir", &target];
     step("build socketioxide", cargo(&build))?;
-    Ok(format!("{target}/release/bench-socketioxide {{port}}"))
+    let tree = ["tree", "--locked", "--manifest-path", &manifest, "--depth", "1", "--prefix", "none"];
+    let tree = output(cargo(&tree)).unwrap_or_default();
+    Ok(Peer {
+        command: format!("{target}/release/bench-socketioxide {{port}}"),
+        versions: lines_with(&tree, &["socketioxide v", "axum v"]),
+    })
 }
 
 fn flask_python() -> Result<PathBuf, Failure> {
     tools::venv("venv-bench-flask", &peer("flask/requirements.txt"))
 }
 
-fn flask(mode: &str) -> Result<String, Failure> {
+fn flask(mode: &str) -> Result<Peer, Failure> {
     let python = flask_python()?;
-    Ok(format!("{} {} {mode} {{port}}", python.display(), peer("flask/server.py").display()))
+    Ok(Peer {
+        command: format!("{} {} {mode} {{port}}", python.display(), peer("flask/server.py").display()),
+        versions: python_versions(
+            &python,
+            &["erlen==", "flask==", "flask-socketio==", "python-socketio==", "gevent=="],
+        ),
+    })
 }
 
-fn erlen_flask(_: &str) -> Result<String, Failure> {
+/// The interpreter's version and those of some packages of its environment.
+fn python_versions(python: &Path, packages: &[&str]) -> String {
+    let said = output(crate::run::command(python, &["--version"])).unwrap_or_default();
+    let list = ["-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"];
+    let list = output(crate::run::command(python, &list)).unwrap_or_default();
+    format!("{}, {}", said.trim(), lines_with(&list.to_lowercase(), packages))
+}
+
+fn erlen_flask() -> Result<Peer, Failure> {
     let python = flask_python()?;
     let package = tools::folder("python");
     let mut install = Command::new(python);
@@ -123,7 +170,10 @@ fn erlen_flask(_: &str) -> Result<String, Failure> {
     flask("erlen")
 }
 
-fn uvicorn(_: &str) -> Result<String, Failure> {
+fn uvicorn() -> Result<Peer, Failure> {
     let python = tools::venv("venv-bench-uvicorn", &peer("uvicorn/requirements.txt"))?;
-    Ok(format!("{} {} {{port}}", python.display(), peer("uvicorn/server.py").display()))
+    Ok(Peer {
+        command: format!("{} {} {{port}}", python.display(), peer("uvicorn/server.py").display()),
+        versions: python_versions(&python, &["uvicorn==", "python-socketio==", "uvloop=="]),
+    })
 }

@@ -17,8 +17,10 @@ const USAGE: &str = "\
 cargo xtask check                    fmt, clippy, docs, the dependency rule, the fast tests
 cargo xtask test [--without PART]…   every test; PART: check, rust, fuzz, clients, python, flask,
                                      example, counts, page
-cargo xtask bench [--peers LIST] […]  Erlen beside the floor and its peers; LIST: all, none, or of
-                                     erlen-flask,socketioxide,node,gevent,threading,uvicorn; see bench/
+cargo xtask bench [--peers LIST] [--suite SUITE] […]
+                                     Erlen beside the floor and its peers; LIST: all, none, or of
+                                     erlen-flask,socketioxide,node,gevent,threading,uvicorn;
+                                     SUITE: table, payloads, growth, bystanders, memory; see bench/
 cargo xtask bench --routes           a plain Flask route on Erlen, gunicorn, waitress and granian
 cargo xtask screenshots              the README's pictures of Erlen Live";
 

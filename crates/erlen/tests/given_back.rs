@@ -1,7 +1,9 @@
-//! What is left on the heap when connections have gone: nothing of theirs, at once, and not only after their deadlines.
+//! What the heap gives back, at once and not only after some deadline: what a burst of events took, and all of connections
+//! that have gone.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use erlen::{Data, Server, Socket};
@@ -42,33 +44,72 @@ fn read_until(stream: &mut TcpStream, needle: &str) {
     }
 }
 
-#[test]
-fn connections_that_have_gone_leave_nothing_on_the_heap() {
+/// A server, and whoever counts its heap: one at a time.
+fn counted(test: impl FnOnce(SocketAddr)) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let _profiler = dhat::Profiler::builder().testing().build();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let io = runtime.block_on(async { Server::builder().shards(1).build() }).unwrap();
     io.on("join", |socket: Socket, Data(room): Data<String>| socket.join(room));
+    io.on("echo", |socket: Socket, Data(text): Data<String>| socket.emit("echo", text));
     let bound = runtime.block_on(io.listen("127.0.0.1:0").bind()).unwrap();
     let address = bound.local_addr();
     runtime.spawn(std::future::IntoFuture::into_future(bound));
+    test(address);
+}
 
-    let warm: Vec<_> = (0..20).map(|room| join(address, room)).collect();
-    let before = dhat::HeapStats::get();
-    let gone: Vec<_> = (0..CONNECTIONS).map(|room| join(address, 100 + room)).collect();
-    let between = dhat::HeapStats::get();
-    drop(gone);
+/// Waits until the heap is at most so much over what it was.
+fn settles(before: &dhat::HeapStats, bytes: usize) {
     let deadline = Instant::now() + Duration::from_secs(15);
-    let taken = between.curr_bytes - before.curr_bytes;
     loop {
         let now = dhat::HeapStats::get();
         let left = now.curr_bytes.saturating_sub(before.curr_bytes);
-        // What remains are tables that keep some places.
-        if left * 10 < taken {
-            break;
+        if left <= bytes {
+            return;
         }
         let blocks = now.curr_blocks.saturating_sub(before.curr_blocks);
-        assert!(Instant::now() < deadline, "of {taken} bytes are left {left}, in {blocks} blocks");
+        assert!(Instant::now() < deadline, "{left} bytes are left in {blocks} blocks, {bytes} may be");
         std::thread::yield_now();
     }
-    drop(warm);
+}
+
+#[test]
+fn connections_that_have_gone_leave_nothing_on_the_heap() {
+    counted(|address| {
+        let warm: Vec<_> = (0..20).map(|room| join(address, room)).collect();
+        let before = dhat::HeapStats::get();
+        let gone: Vec<_> = (0..CONNECTIONS).map(|room| join(address, 100 + room)).collect();
+        let taken = dhat::HeapStats::get().curr_bytes - before.curr_bytes;
+        assert!(taken > CONNECTIONS * 1024, "they took {taken} bytes");
+        drop(gone);
+        // Tables keep some places.
+        settles(&before, taken / 10);
+        drop(warm);
+    });
+}
+
+#[test]
+fn a_burst_of_events_leaves_nothing_on_the_heap() {
+    const EVENTS: usize = 100;
+    counted(|address| {
+        let mut clients: Vec<_> = (0..50).map(|room| join(address, room)).collect();
+        let text = "x".repeat(100);
+        let burst = |clients: &mut Vec<TcpStream>| {
+            for client in &mut *clients {
+                (0..EVENTS).for_each(|_| send(client, &format!("42[\"echo\",\"{text}\"]")));
+            }
+            for client in clients {
+                let mut answers = vec![0; EVENTS * (2 + text.len() + "42[\"echo\",\"\"]".len())];
+                client.read_exact(&mut answers).unwrap();
+            }
+        };
+        // The buffers of the thread grow once.
+        burst(&mut clients);
+        let before = dhat::HeapStats::get();
+        for _ in 0..3 {
+            burst(&mut clients);
+        }
+        settles(&before, 16 * 1024);
+    });
 }
