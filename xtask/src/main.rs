@@ -26,6 +26,10 @@ cargo xtask screenshots              the README's pictures of Erlen Live";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let result = match arguments.split_first() {
         Some((verb, rest)) if verb == "check" && rest.is_empty() => check::all(),
         Some((verb, rest)) if verb == "test" => parts::test(rest),
