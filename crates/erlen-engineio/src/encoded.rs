@@ -49,6 +49,11 @@ impl EncodedPacket {
         Self::build(Kind::Text, |buffer| buffer.extend_from_slice(text.as_bytes()))
     }
 
+    /// `0…`, the opening, whose text `write` appends.
+    pub(crate) fn open(write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self::build(Kind::Text, write)
+    }
+
     /// `2`, the heartbeat.
     pub(crate) fn ping() -> Self {
         static PING: OnceLock<EncodedPacket> = OnceLock::new();

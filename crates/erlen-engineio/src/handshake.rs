@@ -4,7 +4,7 @@
 //! documentation gives. Not the HTTP answer (status line, CORS, cookies), and not the rest of the
 //! life of a session. Spec: Engine.IO protocol, "Handshake"; the codes are those of Node's server.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, io::Write as _, time::Duration};
 
 use crate::{Sid, Transport};
 
@@ -200,11 +200,14 @@ pub fn open_packet(
     max_payload: usize,
 ) {
     let upgrades = if upgrades_websocket { r#""websocket""# } else { "" };
-    let packet = format!(
-        r#"0{{"sid":"{}","upgrades":[{upgrades}],"pingInterval":{},"pingTimeout":{},"maxPayload":{max_payload}}}"#,
-        sid.as_str(),
-        ping_interval.as_millis(),
-        ping_timeout.as_millis(),
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    buf.extend_from_slice(br#"0{"sid":""#);
+    buf.extend_from_slice(sid.as_str().as_bytes());
+    // A vector takes whatever is written.
+    let _ = write!(
+        buf,
+        r#"","upgrades":[{upgrades}],"pingInterval":{},"pingTimeout":{},"maxPayload":{max_payload}}}"#,
+        millis(ping_interval),
+        millis(ping_timeout),
     );
-    buf.extend_from_slice(packet.as_bytes());
 }

@@ -137,17 +137,12 @@ impl Session {
             Transport::WebSocket => State::WebSocket,
         };
         let upgrades = transport == Transport::Polling && config.allow_upgrades;
-        let mut text = Vec::with_capacity(128);
-        handshake::open_packet(
-            &mut text,
-            &sid,
-            upgrades,
-            config.ping_interval,
-            config.ping_timeout,
-            config.max_payload,
-        );
+        let open = EncodedPacket::open(|buffer| {
+            let Config { ping_interval, ping_timeout, max_payload, .. } = *config;
+            handshake::open_packet(buffer, &sid, upgrades, ping_interval, ping_timeout, max_payload);
+        });
         let mut queue = Queue::default();
-        queue.push(EncodedPacket::control(&String::from_utf8_lossy(&text)));
+        queue.push(open);
         Self {
             sid,
             heartbeat: Heartbeat::new(&config, now),

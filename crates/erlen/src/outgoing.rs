@@ -64,7 +64,7 @@ pub(crate) fn ack(namespace: &str, id: u64, args: &Encoded) -> Packets {
 
 /// The answer to a CONNECT that was granted.
 pub(crate) fn connected(namespace: &str, id: &SocketId) -> Packets {
-    let payload = format!(r#"{{"sid":"{id}"}}"#);
+    let payload = [r#"{"sid":""#, id.as_str(), r#""}"#].concat();
     smallvec![EncodedPacket::text_message(|buffer| encode_connect(buffer, namespace, &payload))]
 }
 
