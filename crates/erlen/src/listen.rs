@@ -3,36 +3,24 @@
 //! Connections are accepted on one shard and served on the one with the least of them, so a handshake, a poll and
 //! the WebSocket behind it never change threads. The router's requests run on the runtime that built the server.
 
-use std::convert::Infallible;
+mod front;
+
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{Either, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
-use tower_service::Service;
 
-use crate::engine::{self, AnyStream, Application, Below, Engine};
+use crate::engine::{AnyStream, Application, Engine};
 use crate::server::Server;
 use crate::service::Answer;
-
-/// How long nothing is accepted after the system refused a descriptor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const MAX_HEADERS: usize = 100;
-const MAX_HEAD_BYTES: usize = 24 * 1024;
+use front::{Front, Place};
 
 /// Wraps an accepted TCP stream, as TLS does.
 type Wrap = Arc<
@@ -194,8 +182,7 @@ impl<S: Answer> IntoFuture for Bound<S> {
             let (stopping, stopped) = watch::channel(());
             let (done, finished) = oneshot::channel::<()>();
             let runtime = Handle::current();
-            let front =
-                Front { server: self.server.clone(), runtime, router: self.router, wrap: self.wrap, stopped };
+            let front = Front::new(self.server.clone(), runtime, self.router, self.wrap, stopped);
             let listener = self.listener.into_std()?;
             let first = Arc::clone(&self.server.engine().shards()[0]);
             first.execute(move |_| {
@@ -222,178 +209,6 @@ impl<S: Answer> IntoFuture for Bound<S> {
             Ok(())
         })
     }
-}
-
-/// Where a router's requests run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// On the runtime, where handlers may take their time.
-    Runtime,
-    /// On the connection's shard.
-    Shard,
-}
-
-/// What serves connections.
-#[derive(Clone)]
-struct Front<S> {
-    server: S,
-    /// Where the router's requests run.
-    runtime: Handle,
-    router: Option<(Router, Place)>,
-    wrap: Option<Wrap>,
-    stopped: watch::Receiver<()>,
-}
-
-impl<S: Answer> Front<S> {
-    async fn accept_all(self, listener: std::net::TcpListener) {
-        let Ok(listener) = TcpListener::from_std(listener) else {
-            return;
-        };
-        let mut stopped = self.stopped.clone();
-        let mut complained = false;
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stopped.changed() => return,
-            };
-            match accepted {
-                Ok((tcp, peer)) => self.assign(tcp, peer),
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    if !std::mem::replace(&mut complained, true) {
-                        tracing::error!(target: "erlen", %error,
-                            "no connection can be accepted; raise the limit of open files (ulimit -n)");
-                    }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Gives a connection to the shard with the least of them.
-    fn assign(&self, tcp: TcpStream, peer: SocketAddr) {
-        let front = self.clone();
-        // A connection whose socket takes no option is gone already.
-        let _ = tcp.set_nodelay(true);
-        let shard = self.server.engine().least_loaded_shard();
-        if shard.is_current() {
-            tokio::task::spawn_local(front.serve(tcp, peer));
-            return;
-        }
-        let Ok(tcp) = tcp.into_std() else {
-            return;
-        };
-        shard.execute(move |_| {
-            if let Ok(tcp) = TcpStream::from_std(tcp) {
-                tokio::task::spawn_local(front.serve(tcp, peer));
-            }
-        });
-    }
-
-    async fn serve(self, tcp: TcpStream, peer: SocketAddr) {
-        let Some(wrap) = self.wrap.clone() else {
-            let below = Below { peer: Some(peer), secure: Some(false) };
-            return self.serve_http(TokioIo::new(tcp), below).await;
-        };
-        match tokio::time::timeout(self.server.engine().options().header_timeout, wrap(tcp)).await {
-            Ok(Ok(stream)) => {
-                let below = Below { peer: Some(peer), secure: Some(true) };
-                // On the heap, so that the task of a plain connection has no room for it.
-                Box::pin(self.serve_http(TokioIo::new(stream), below)).await;
-            }
-            Ok(Err(error)) => tracing::info!(target: "erlen", %peer, %error, "TLS handshake failed"),
-            Err(_) => tracing::info!(target: "erlen", %peer, "TLS handshake took too long"),
-        }
-    }
-
-    async fn serve_http<I>(self, io: I, below: Below)
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-    {
-        let mut stopped = self.stopped.clone();
-        let header_timeout = self.server.engine().options().header_timeout;
-        let front = Rc::new(self);
-        let service = service_fn(move |request| {
-            let front = Rc::clone(&front);
-            async move { Ok::<_, Infallible>(front.answer(request, below).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_timeout)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(io, service)
-            .with_upgrades();
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            // A client that breaks its own connection is no news.
-            _ = connection.as_mut() => return,
-            _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
-        }
-        let _ = connection.await;
-    }
-
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        below: Below,
-    ) -> Response<Either<Full<Bytes>, axum::body::Body>> {
-        match self.server.answer(request, below).await {
-            Ok(answer) => answer.map(Either::Left),
-            Err(request) => match &self.router {
-                Some((router, place)) => self.route(router.clone(), *place, request, below).await,
-                None => engine::empty(StatusCode::NOT_FOUND).map(Either::Left),
-            },
-        }
-    }
-
-    /// Runs the router: where its handlers may wait and spawn, or here.
-    async fn route(
-        &self,
-        mut router: Router,
-        place: Place,
-        mut request: Request<Incoming>,
-        below: Below,
-    ) -> Response<Either<Full<Bytes>, axum::body::Body>> {
-        if let Some(peer) = below.peer {
-            request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
-        }
-        if place == Place::Shard {
-            return match router.call(request.map(axum::body::Body::new)).await {
-                Ok(answer) => answer.map(Either::Right),
-                Err(never) => match never {},
-            };
-        }
-        let task = self.runtime.spawn(async move { router.call(request.map(axum::body::Body::new)).await });
-        match AbortOnDrop(task).await {
-            Ok(Ok(answer)) => answer.map(Either::Right),
-            Ok(Err(never)) => match never {},
-            Err(_) => engine::empty(StatusCode::INTERNAL_SERVER_ERROR).map(Either::Left),
-        }
-    }
-}
-
-/// A task that ends with the connection that waits for it.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Future for AbortOnDrop<T> {
-    type Output = Result<T, tokio::task::JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Whether an error of `accept` is about the connection that was to be accepted.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// The signals that stop a process.

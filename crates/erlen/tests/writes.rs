@@ -9,12 +9,13 @@ use erlen::{Data, Server, Socket};
 const CLIENTS: u64 = 20;
 const BURST: u64 = 32;
 
+const HANDSHAKE: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 fn join(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let head = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
-        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(HANDSHAKE.as_bytes()).unwrap();
     read_until(&mut stream, "maxPayload", 1);
     stream.write_all(&masked("40")).unwrap();
     read_until(&mut stream, "40{\"sid\"", 1);
@@ -86,4 +87,18 @@ fn lone_echoes_are_one_write_each() {
         read_until(&mut client, "42[\"echo\",", 1);
     }
     assert_eq!(writes_for(&io, &before, 50), 50);
+}
+
+#[test]
+fn a_websocket_is_opened_by_one_write() {
+    let (io, address, _runtime) = start();
+    let before = io.metrics();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(HANDSHAKE.as_bytes()).unwrap();
+    let mut buffer = [0; 4096];
+    let n = stream.read(&mut buffer).unwrap();
+    let answer = String::from_utf8_lossy(&buffer[..n]);
+    assert!(answer.starts_with("HTTP/1.1 101 ") && answer.contains("maxPayload"), "{answer}");
+    assert_eq!(writes_for(&io, &before, 1), 1);
 }

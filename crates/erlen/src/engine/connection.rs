@@ -68,14 +68,15 @@ enum End {
 
 impl<A: Application> Connection<A> {
     /// Takes over a stream for a session that was opened on it, or that it wants to probe, on the
-    /// session's shard. `leftover`: what was read behind the handshake.
+    /// session's shard. `answer`: what has to be written first. `leftover`: what was read behind the handshake.
     pub(super) fn start(
         local: &Rc<Local<A>>,
         client: Arc<Client<A>>,
         stream: Stream,
+        answer: &[u8],
         leftover: &[u8],
         role: Role,
-    ) {
+    ) -> Task<A> {
         let mode = if role == Role::Probe { Mode::Probing } else { Mode::Open };
         let connection = Rc::new(Self {
             client,
@@ -91,8 +92,8 @@ impl<A: Application> Connection<A> {
         let slot = Slot::try_from(slot).unwrap_or(Slot::MAX);
         local.shard.add_load(1);
         let task = Task { local: Rc::clone(local), connection, slot, closing: None };
-        task.begin(role, leftover);
-        tokio::task::spawn_local(tokio::task::unconstrained(task));
+        task.begin(role, answer, leftover);
+        task
     }
 
     /// Takes bytes as they were read; `bytes` is unmasked in place.
@@ -221,7 +222,7 @@ pub(super) enum Role {
 }
 
 /// The connection's task: it reads, and sees the end.
-struct Task<A: Application> {
+pub(crate) struct Task<A: Application> {
     local: Rc<Local<A>>,
     connection: Rc<Connection<A>>,
     slot: Slot,
@@ -229,8 +230,11 @@ struct Task<A: Application> {
 }
 
 impl<A: Application> Task<A> {
-    fn begin(&self, role: Role, leftover: &[u8]) {
+    fn begin(&self, role: Role, answer: &[u8], leftover: &[u8]) {
         let connection = &*self.connection;
+        if !answer.is_empty() {
+            connection.greet(&self.local, role, answer);
+        }
         match role {
             Role::Transport => connection.client.lock().connection = Some(self.slot),
             Role::Probe => {

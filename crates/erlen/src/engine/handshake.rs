@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use erlen_engineio::handshake::percent_decode;
 use http::header::{self, HeaderName};
-use http::request::Parts;
 
+use super::head::Head;
 use super::options::HandshakeData;
 
 /// The request that opened a session: target, headers, peer.
@@ -27,17 +27,18 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    pub(crate) fn new(parts: &Parts, peer: Option<SocketAddr>, secure: bool) -> Self {
-        let target = parts.uri.path_and_query().map_or("/", |t| t.as_str());
-        let kept = || parts.headers.iter().filter(|(name, _)| !is_of_the_connection(name));
-        let size: usize = kept().map(|(name, value)| name.as_str().len() + value.len() + 3).sum();
-        let mut text = String::with_capacity(target.len() + 1 + size);
-        text.push_str(target);
+    pub(super) fn new(head: &impl Head, peer: Option<SocketAddr>, secure: bool) -> Self {
+        let kept = || head.headers().filter(|(name, _)| !is_of_the_connection(name));
+        let size: usize = kept().map(|(name, value)| name.len() + value.len() + 3).sum();
+        let mut text = String::with_capacity(head.target().len() + 1 + size);
+        text.push_str(head.target());
         text.push('\n');
         for (name, value) in kept() {
-            text.push_str(name.as_str());
+            let start = text.len();
+            text.push_str(name);
+            text[start..].make_ascii_lowercase();
             text.push_str(": ");
-            text.extend(value.as_bytes().iter().map(|&b| char::from(b)));
+            text.push_str(&value);
             text.push('\n');
         }
         Self { text: text.into_boxed_str(), peer, issued: SystemTime::now(), secure, data: None }
@@ -125,7 +126,7 @@ impl fmt::Debug for Handshake {
 }
 
 /// Whether a header is about the connection alone.
-fn is_of_the_connection(name: &HeaderName) -> bool {
+fn is_of_the_connection(name: &str) -> bool {
     const LEFT_OUT: [HeaderName; 5] = [
         header::CONNECTION,
         header::UPGRADE,
@@ -133,7 +134,7 @@ fn is_of_the_connection(name: &HeaderName) -> bool {
         header::SEC_WEBSOCKET_VERSION,
         header::SEC_WEBSOCKET_EXTENSIONS,
     ];
-    LEFT_OUT.contains(name)
+    LEFT_OUT.iter().any(|other| name.eq_ignore_ascii_case(other.as_str()))
 }
 
 #[cfg(test)]

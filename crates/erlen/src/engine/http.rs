@@ -12,19 +12,19 @@ use erlen_engineio::handshake::{HandshakeError, Query};
 use erlen_engineio::payload::{self, PayloadPacket};
 use erlen_engineio::{CloseReason, Completeness, Get, Message, Packet, Post, Transport};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 
+use super::head::{Head, MAX_HEADERS};
 use super::origin::{self, Verdict};
-use super::{Application, Client, Engine, Handshake, upgrade};
+use super::upgrade::{self, Purpose};
+use super::{Application, Client, Engine, Handshake};
 
 /// The body of every answer of the engine.
 pub type Body = Full<Bytes>;
 
 /// The longest target under the engine's path.
 const MAX_TARGET: usize = 8 * 1024;
-const MAX_HEADERS: usize = 100;
 
 /// What is known of the connection below a request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,13 +35,23 @@ pub struct Below {
     pub secure: Option<bool>,
 }
 
+/// Whether the stream below a request can be taken over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takeover {
+    Possible,
+    Impossible,
+}
+
 /// A request of the engine on its way through the checks.
-struct Exchange<'a, A: Application> {
+pub(super) struct Exchange<'a, A: Application, H> {
     engine: &'a Arc<Engine<A>>,
-    parts: &'a Parts,
+    head: &'a H,
     below: Below,
+    takeover: Takeover,
     verdict: Verdict,
     upgrade: bool,
+    /// What the stream becomes behind the answer, where that is a 101.
+    pub(super) purpose: Option<Purpose<A>>,
 }
 
 impl<A: Application> Engine<A> {
@@ -67,57 +77,68 @@ impl<A: Application> Engine<A> {
     {
         let (mut parts, body) = request.into_parts();
         let on_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-        if let Err(status) = self.check_form(&parts) {
-            return plain(status, "");
+        let takeover = if on_upgrade.is_some() { Takeover::Possible } else { Takeover::Impossible };
+        let mut exchange = match Exchange::begin(self, &parts, below, takeover) {
+            Ok(exchange) => exchange,
+            Err(status) => return empty(status),
+        };
+        let answer = exchange.answer(body).await;
+        if let Some((on_upgrade, purpose)) = on_upgrade.zip(exchange.purpose) {
+            upgrade::start(self, on_upgrade, purpose);
         }
-        let verdict = origin::judge(self.options.cors.as_ref(), &parts.headers, below.secure);
-        let upgrade = upgrade::is_upgrade(&parts.headers);
-        let exchange = Exchange { engine: self, parts: &parts, below, verdict, upgrade };
-        exchange.answer(body, on_upgrade).await
+        answer
     }
 
     /// The bounds on the request's head, and one `Host`, whatever the HTTP server above lets through.
-    fn check_form(&self, parts: &Parts) -> Result<(), StatusCode> {
-        let target = parts.uri.path_and_query().map_or(0, |t| t.as_str().len());
-        if target > MAX_TARGET {
+    fn check_form(&self, head: &impl Head) -> Result<(), StatusCode> {
+        if head.target().len() > MAX_TARGET {
             return Err(StatusCode::URI_TOO_LONG);
         }
-        let bytes: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
-        if bytes > self.options.max_header_bytes || parts.headers.len() > MAX_HEADERS {
+        let (count, bytes) = head.size();
+        if bytes > self.options.max_header_bytes || count > MAX_HEADERS {
             return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         }
-        let hosts = parts.headers.get_all(header::HOST).iter().count();
-        if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {
+        let hosts = head.all(&header::HOST).count();
+        if hosts > 1 || (hosts == 0 && head.version() == Version::HTTP_11) {
             return Err(StatusCode::BAD_REQUEST);
         }
         Ok(())
     }
 }
 
-impl<A: Application> Exchange<'_, A> {
-    async fn answer<B>(&self, body: B, on_upgrade: Option<hyper::upgrade::OnUpgrade>) -> Response<Body>
+impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
+    /// Takes up a request of the engine's path, whoever has read it, unless its form is bad.
+    pub(super) fn begin(
+        engine: &'a Arc<Engine<A>>,
+        head: &'a H,
+        below: Below,
+        takeover: Takeover,
+    ) -> Result<Self, StatusCode> {
+        engine.check_form(head)?;
+        let verdict = origin::judge(engine.options.cors.as_ref(), head, below.secure);
+        let upgrade = upgrade::is_upgrade(head);
+        Ok(Self { engine, head, below, takeover, verdict, upgrade, purpose: None })
+    }
+
+    pub(super) async fn answer<B>(&mut self, body: B) -> Response<Body>
     where
         B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
     {
-        if self.parts.method == Method::OPTIONS && self.engine.options.cors.is_some() {
+        if self.head.method() == Method::OPTIONS && self.engine.options.cors.is_some() {
             return self.preflight();
         }
-        let answer = match self.route(body, on_upgrade).await {
+        let answer = match self.route(body).await {
             Ok(answer) => answer,
             Err(error) => self.refuse(error, error.message()),
         };
         self.finish(answer)
     }
 
-    async fn route<B>(
-        &self,
-        body: B,
-        on_upgrade: Option<hyper::upgrade::OnUpgrade>,
-    ) -> Result<Response<Body>, HandshakeError>
+    async fn route<B>(&mut self, body: B) -> Result<Response<Body>, HandshakeError>
     where
         B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
     {
-        let query = Query::parse(self.parts.uri.query().unwrap_or_default())?;
+        let query = Query::parse(self.head.query())?;
         let transport = query.transport?;
         if !self.engine.options.transports.has(transport) {
             return Err(HandshakeError::UnknownTransport);
@@ -131,7 +152,7 @@ impl<A: Application> Exchange<'_, A> {
             return Err(HandshakeError::BadRequest);
         }
         let Some(sid) = query.sid? else {
-            return self.open(&query, transport, on_upgrade).await;
+            return self.open(&query, transport).await;
         };
         let client = self.engine.session(&sid).ok_or(HandshakeError::UnknownSid)?;
         if self.verdict == Verdict::Refused {
@@ -139,22 +160,18 @@ impl<A: Application> Exchange<'_, A> {
         }
         if transport == Transport::WebSocket {
             query.revision.map_err(|_| HandshakeError::BadRequest)?;
-            return self.upgrade(on_upgrade, upgrade::Purpose::Probe(client));
+            let accept = self.accept()?;
+            return Ok(self.upgrade(accept, Purpose::Probe(client)));
         }
-        match self.parts.method {
+        match *self.head.method() {
             Method::GET => get(&client).await,
             Method::POST => self.post(&client, body).await,
             _ => Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "")),
         }
     }
 
-    async fn open(
-        &self,
-        query: &Query,
-        transport: Transport,
-        on_upgrade: Option<hyper::upgrade::OnUpgrade>,
-    ) -> Result<Response<Body>, HandshakeError> {
-        if self.parts.method != Method::GET {
+    async fn open(&mut self, query: &Query, transport: Transport) -> Result<Response<Body>, HandshakeError> {
+        if self.head.method() != Method::GET {
             return Err(HandshakeError::BadMethod);
         }
         if transport == Transport::WebSocket && !self.upgrade {
@@ -165,11 +182,10 @@ impl<A: Application> Exchange<'_, A> {
             return Err(HandshakeError::Forbidden);
         }
         if self.engine.is_closing() || self.engine.is_full() {
-            return Ok(
-                self.turn_away(StatusCode::SERVICE_UNAVAILABLE, "the server takes no new sessions now")
-            );
+            let text = "the server takes no new sessions now";
+            return Ok(self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text));
         }
-        let mut handshake = Handshake::new(self.parts, self.below.peer, self.below.secure == Some(true));
+        let mut handshake = Handshake::new(self.head, self.below.peer, self.below.secure == Some(true));
         if let Some(allow) = &self.engine.options.allow_request {
             match allow(handshake.clone()).await {
                 Ok(data) => handshake.set_data(data),
@@ -178,11 +194,14 @@ impl<A: Application> Exchange<'_, A> {
             }
         }
         query.revision?;
+        let accept = (transport == Transport::WebSocket).then(|| self.accept()).transpose()?;
+        // Last, since a place is taken.
         if !self.engine.addresses.admit(self.below.peer, Instant::now()) {
-            return Ok(self.turn_away(StatusCode::TOO_MANY_REQUESTS, "too many sessions of this address"));
+            let text = "too many sessions of this address";
+            return Ok(self.turn_away(StatusCode::TOO_MANY_REQUESTS, text));
         }
-        if transport == Transport::WebSocket {
-            return self.upgrade(on_upgrade, upgrade::Purpose::Open(handshake));
+        if let Some(accept) = accept {
+            return Ok(self.upgrade(accept, Purpose::Open(handshake)));
         }
         let client = self.engine.open(self.engine.pick_shard(), Transport::Polling, handshake);
         let mut answer = get(&client).await?;
@@ -190,25 +209,24 @@ impl<A: Application> Exchange<'_, A> {
         Ok(answer)
     }
 
-    fn upgrade(
-        &self,
-        on_upgrade: Option<hyper::upgrade::OnUpgrade>,
-        purpose: upgrade::Purpose<A>,
-    ) -> Result<Response<Body>, HandshakeError> {
-        let first = matches!(purpose, upgrade::Purpose::Open(_));
-        let on_upgrade = on_upgrade.ok_or(HandshakeError::BadRequest)?;
-        let accept = upgrade::accept(&self.parts.headers).ok_or(HandshakeError::BadRequest)?;
-        upgrade::start(self.engine, on_upgrade, purpose);
+    /// The value of `Sec-WebSocket-Accept`, if the handshake is sound.
+    fn accept(&self) -> Result<HeaderValue, HandshakeError> {
+        let accept = upgrade::accept(self.head).filter(|_| self.takeover == Takeover::Possible);
+        accept.ok_or(HandshakeError::BadRequest)
+    }
+
+    fn upgrade(&mut self, accept: HeaderValue, purpose: Purpose<A>) -> Response<Body> {
         let mut answer = Response::new(Body::default());
         *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = answer.headers_mut();
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-        if first {
+        if let Purpose::Open(_) = purpose {
             self.add_first_headers(&mut answer, None);
         }
-        Ok(answer)
+        self.purpose = Some(purpose);
+        answer
     }
 
     async fn post<B>(&self, client: &Arc<Client<A>>, body: B) -> Result<Response<Body>, HandshakeError>
@@ -220,8 +238,8 @@ impl<A: Application> Exchange<'_, A> {
             Post::Refused(error) => return Err(error),
         }
         let mut running = RunningPost { client, complete: Completeness::Cut };
-        let content_type = self.parts.headers.get(header::CONTENT_TYPE);
-        if content_type.is_some_and(|t| t.as_bytes().starts_with(b"application/octet-stream")) {
+        let content_type = self.head.first(&header::CONTENT_TYPE);
+        if content_type.is_some_and(|content_type| content_type.starts_with(b"application/octet-stream")) {
             client.close(CloseReason::TransportError, "a binary body on revision 4");
             return Err(HandshakeError::BadRequest);
         }
@@ -266,7 +284,7 @@ impl<A: Application> Exchange<'_, A> {
         }
         let mut answer = plain(StatusCode::NO_CONTENT, "");
         if let Some(cors) = &self.engine.options.cors {
-            origin::add_preflight_headers(cors, &self.parts.headers, answer.headers_mut());
+            origin::add_preflight_headers(cors, self.head, answer.headers_mut());
         }
         self.finish(answer)
     }
@@ -288,7 +306,7 @@ impl<A: Application> Exchange<'_, A> {
 
     /// Whether a session was asked for, and not an old one addressed: a late request of one that has ended is no handshake.
     fn is_handshake(&self) -> bool {
-        let query = Query::parse(self.parts.uri.query().unwrap_or_default());
+        let query = Query::parse(self.head.query());
         query.map_or(true, |query| matches!(query.sid, Ok(None)))
     }
 
@@ -302,8 +320,7 @@ impl<A: Application> Exchange<'_, A> {
     }
 
     fn log_origin(&self) {
-        let read =
-            |name: &HeaderName| self.parts.headers.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()));
+        let read = |name: &HeaderName| self.head.first(name).map(String::from_utf8_lossy);
         tracing::info!(target: "erlen::engine",
             origin = ?read(&header::ORIGIN), host = ?read(&header::HOST),
             "handshake from another origin refused; allow it with the builder's `cors`");
@@ -319,7 +336,7 @@ impl<A: Application> Exchange<'_, A> {
             }
         }
         if let Some(hook) = &options.initial_headers {
-            hook(answer.headers_mut(), &self.parts.headers);
+            hook(answer.headers_mut(), &self.head.header_map());
         }
     }
 
@@ -332,7 +349,7 @@ impl<A: Application> Exchange<'_, A> {
             origin::add_headers(cors, &self.verdict, headers);
         }
         if let Some(hook) = &self.engine.options.headers {
-            hook(headers, &self.parts.headers);
+            hook(headers, &self.head.header_map());
         }
         answer
     }

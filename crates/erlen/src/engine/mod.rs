@@ -9,14 +9,17 @@
 //! An [`Application`] is what runs on top: Socket.IO ([`Server`](crate::Server)), or a user's own.
 
 mod addresses;
+mod arrival;
 mod client;
 mod connection;
 mod handshake;
+mod head;
 mod http;
 pub(crate) mod metrics;
 mod options;
 mod origin;
 mod random;
+mod raw_head;
 mod relief;
 mod sessions;
 mod shard;
@@ -29,11 +32,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use addresses::AddressLimits;
+pub(crate) use arrival::Arrival;
 pub use client::{Client, Delivery};
+pub(crate) use connection::Task;
 pub use erlen_engineio::Config;
 use erlen_engineio::{Budget, Session};
 pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Transport};
 pub use handshake::Handshake;
+pub(crate) use head::{MAX_HEAD_BYTES, MAX_HEADERS};
 pub use http::{Below, Body};
 pub(crate) use http::{empty, feed, text};
 pub(crate) use metrics::{Counter, Durations};

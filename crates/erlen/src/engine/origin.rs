@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderValue};
 
+use super::head::Head;
+
 /// Origins beyond the own one, and what their pages may do.
 ///
 /// ```
@@ -99,11 +101,11 @@ impl Cors {
         matches!(self.origins, Origins::Unchecked)
     }
 
-    fn welcomes(&self, origin: &str, headers: &HeaderMap) -> bool {
+    fn welcomes(&self, origin: &str, head: &impl Head) -> bool {
         match &self.origins {
             Origins::Any | Origins::Unchecked => true,
             Origins::List(list) => list.iter().any(|allowed| matches(allowed, origin)),
-            Origins::Rule(rule) => rule(origin, headers),
+            Origins::Rule(rule) => rule(origin, &head.header_map()),
         }
     }
 }
@@ -132,26 +134,28 @@ pub(crate) enum Verdict {
 }
 
 /// Judges a request by its headers. `secure`: whether the scheme is known, and which it is.
-pub(crate) fn judge(cors: Option<&Cors>, headers: &HeaderMap, secure: Option<bool>) -> Verdict {
-    let Some(value) = headers.get(header::ORIGIN) else {
+pub(super) fn judge(cors: Option<&Cors>, head: &impl Head, secure: Option<bool>) -> Verdict {
+    let Some(value) = head.first(&header::ORIGIN) else {
         return Verdict::Own;
     };
     if cors.is_some_and(Cors::is_unchecked) {
         return Verdict::Own;
     }
-    let Ok(origin) = value.to_str() else {
-        return Verdict::Malformed;
-    };
-    if headers.get_all(header::ORIGIN).iter().count() > 1 || origin.bytes().any(|b| !b.is_ascii_graphic()) {
+    if head.all(&header::ORIGIN).count() > 1 || value.iter().any(|byte| !byte.is_ascii_graphic()) {
         return Verdict::Malformed;
     }
+    let Ok(origin) = std::str::from_utf8(value) else {
+        return Verdict::Malformed;
+    };
     let origin = origin.to_ascii_lowercase();
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = head.first(&header::HOST).and_then(|host| std::str::from_utf8(host).ok()).unwrap_or_default();
     if cors.is_none_or(|cors| cors.own) && is_own(&origin, &host.to_ascii_lowercase(), secure) {
         return Verdict::Own;
     }
     match cors {
-        Some(cors) if cors.welcomes(&origin, headers) => Verdict::Welcome(value.clone()),
+        Some(cors) if cors.welcomes(&origin, head) => {
+            HeaderValue::from_bytes(value).map_or(Verdict::Malformed, Verdict::Welcome)
+        }
         _ => Verdict::Refused,
     }
 }
@@ -199,10 +203,11 @@ pub(crate) fn add_headers(cors: &Cors, verdict: &Verdict, headers: &mut HeaderMa
 }
 
 /// Adds what a preflight asks for: the methods of the engine, and the headers that the page wants to send.
-pub(crate) fn add_preflight_headers(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap) {
+pub(super) fn add_preflight_headers(cors: &Cors, request: &impl Head, headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,POST"));
-    if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    let asked = request.first(&header::ACCESS_CONTROL_REQUEST_HEADERS);
+    if let Some(asked) = asked.and_then(|asked| HeaderValue::from_bytes(asked).ok()) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
         headers.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
     }
     if let Some(seconds) = cors.max_age {
@@ -215,10 +220,8 @@ mod tests {
     use super::*;
 
     fn judged(cors: Option<&Cors>, origin: &str, host: &str, secure: Option<bool>) -> Verdict {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
-        headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
-        judge(cors, &headers, secure)
+        let request = http::Request::get("/").header(header::ORIGIN, origin).header(header::HOST, host);
+        judge(cors, &request.body(()).unwrap().into_parts().0, secure)
     }
 
     #[test]

@@ -172,10 +172,14 @@ impl<A: Application> Local<A> {
         }
     }
 
+    /// This thread's side of its shard, if it is a shard's thread.
+    pub(super) fn here() -> Option<Rc<Self>> {
+        CURRENT.with_borrow(Clone::clone)?.downcast::<Self>().ok()
+    }
+
     /// This thread's side of `shard`, if it is that shard's thread.
     pub(super) fn current(shard: &Arc<Shard<A>>) -> Option<Rc<Self>> {
-        let local = CURRENT.with_borrow(Clone::clone)?.downcast::<Self>().ok()?;
-        Arc::ptr_eq(&local.shard, shard).then_some(local)
+        Self::here().filter(|local| Arc::ptr_eq(&local.shard, shard))
     }
 
     pub(super) fn connection(&self, slot: Slot) -> Option<Rc<Connection<A>>> {

@@ -7,20 +7,22 @@ use std::io;
 use std::net::TcpStream as StdTcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use erlen_engineio::Transport;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
 
-use super::connection::{Connection, Role};
-use super::shard::Local;
+use super::arrival::Rewound;
+use super::connection::{Connection, Role, Task};
+use super::head::Head;
+use super::shard::{Local, Shard};
 use super::stream::{AnyStream, Stream};
 use super::{Application, Client, Engine, Handshake};
 
@@ -66,25 +68,16 @@ impl StreamSource {
 }
 
 /// Whether the request asks for a WebSocket. `Connection` may be a list.
-pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
-    has_token(headers, header::CONNECTION, "upgrade") && has_token(headers, header::UPGRADE, "websocket")
-}
-
-fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|part| part.trim().eq_ignore_ascii_case(token))
+pub(super) fn is_upgrade(head: &impl Head) -> bool {
+    head.has_token(&header::CONNECTION, "upgrade") && head.has_token(&header::UPGRADE, "websocket")
 }
 
 /// The value of `Sec-WebSocket-Accept`, if the request is a WebSocket handshake of version 13.
-pub(super) fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
-    if headers.get(header::SEC_WEBSOCKET_VERSION)?.as_bytes() != b"13" {
+pub(super) fn accept(head: &impl Head) -> Option<HeaderValue> {
+    if head.first(&header::SEC_WEBSOCKET_VERSION)? != b"13" {
         return None;
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY)?.as_bytes();
+    let key = head.first(&header::SEC_WEBSOCKET_KEY)?;
     if STANDARD.decode(key).ok()?.len() != 16 {
         return None;
     }
@@ -103,15 +96,64 @@ pub(super) fn start<A: Application>(engine: &Arc<Engine<A>>, on_upgrade: OnUpgra
     };
     if let Some(local) = Local::current(&shard) {
         tokio::task::spawn_local(async move {
-            if let Some((source, leftover)) = take_stream(on_upgrade, SameThread::Yes).await {
-                adopt(&local, engine, source, &leftover, purpose);
+            let Some((source, leftover)) = take_stream(on_upgrade, SameThread::Yes).await else {
+                return give_up(&engine, &purpose);
+            };
+            if let Some(task) = adopt(&local, engine, source, &[], &leftover, purpose) {
+                tokio::task::spawn_local(tokio::task::unconstrained(task));
             }
         });
         return;
     }
     tokio::spawn(async move {
-        if let Some((source, leftover)) = take_stream(on_upgrade, SameThread::No).await {
-            shard.execute(move |local| adopt(local, engine, source, &leftover, purpose));
+        match take_stream(on_upgrade, SameThread::No).await {
+            Some((source, leftover)) => send(&shard, engine, source, Vec::new(), leftover, purpose),
+            None => give_up(&engine, &purpose),
+        }
+    });
+}
+
+/// The client has gone before it had its WebSocket.
+fn give_up<A: Application>(engine: &Engine<A>, purpose: &Purpose<A>) {
+    if let Purpose::Open(handshake) = purpose {
+        engine.addresses.release(handshake.peer(), Instant::now());
+    }
+}
+
+/// Makes a TCP socket of this shard's thread the transport, or the probe, of a session, behind the answer to its
+/// handshake. The task that serves it, if that is to run here.
+pub(super) fn switch<A: Application>(
+    local: &Rc<Local<A>>,
+    engine: &Arc<Engine<A>>,
+    tcp: TcpStream,
+    answer: &[u8],
+    leftover: &[u8],
+    purpose: Purpose<A>,
+) -> Option<Task<A>> {
+    let engine = Arc::clone(engine);
+    if let Purpose::Probe(client) = &purpose
+        && !Arc::ptr_eq(client.shard(), &local.shard)
+    {
+        let source = StreamSource::tcp(tcp, SameThread::No).ok()?;
+        let shard = Arc::clone(client.shard());
+        send(&shard, engine, source, answer.to_vec(), Bytes::copy_from_slice(leftover), purpose);
+        return None;
+    }
+    adopt(local, engine, StreamSource::Registered(tcp), answer, leftover, purpose)
+}
+
+/// Has a stream adopted by another shard.
+fn send<A: Application>(
+    shard: &Arc<Shard<A>>,
+    engine: Arc<Engine<A>>,
+    source: StreamSource,
+    answer: Vec<u8>,
+    leftover: Bytes,
+    purpose: Purpose<A>,
+) {
+    shard.execute(move |local| {
+        if let Some(task) = adopt(local, engine, source, &answer, &leftover, purpose) {
+            tokio::task::spawn_local(tokio::task::unconstrained(task));
         }
     });
 }
@@ -121,11 +163,13 @@ fn adopt<A: Application>(
     local: &Rc<Local<A>>,
     engine: Arc<Engine<A>>,
     source: StreamSource,
+    answer: &[u8],
     leftover: &[u8],
     purpose: Purpose<A>,
-) {
+) -> Option<Task<A>> {
     let Ok(stream) = source.into_stream() else {
-        return;
+        give_up(&engine, &purpose);
+        return None;
     };
     let (client, role) = match purpose {
         Purpose::Probe(client) => (client, Role::Probe),
@@ -133,7 +177,7 @@ fn adopt<A: Application>(
             (engine.open(&local.shard, Transport::WebSocket, handshake), Role::Transport)
         }
     };
-    Connection::start(local, client, stream, leftover, role);
+    Some(Connection::start(local, client, stream, answer, leftover, role))
 }
 
 /// Whether a stream stays on the thread on which it was accepted.
@@ -150,6 +194,15 @@ async fn take_stream(on_upgrade: OnUpgrade, thread: SameThread) -> Option<(Strea
         Ok(parts) => return Some((StreamSource::tcp(parts.io.into_inner(), thread).ok()?, parts.read_buf)),
         Err(upgraded) => upgraded,
     };
+    let upgraded = match upgraded.downcast::<Rewound>() {
+        Ok(parts) => {
+            let (tcp, unread) = parts.io.into_parts();
+            let leftover =
+                if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
+            return Some((StreamSource::tcp(tcp, thread).ok()?, leftover));
+        }
+        Err(upgraded) => upgraded,
+    };
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => Some((StreamSource::tcp(parts.io.into_inner(), thread).ok()?, parts.read_buf)),
         Err(upgraded) => Some((StreamSource::Boxed(Box::new(TokioIo::new(upgraded))), Bytes::new())),
@@ -158,13 +211,15 @@ async fn take_stream(on_upgrade: OnUpgrade, thread: SameThread) -> Option<(Strea
 
 #[cfg(test)]
 mod tests {
+    use http::request::Parts;
+
     use super::*;
 
-    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-        let pair = |(name, value): &(&str, &str)| {
-            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
-        };
-        pairs.iter().map(pair).collect()
+    fn headers(pairs: &[(&str, &str)]) -> Parts {
+        let request = pairs
+            .iter()
+            .fold(http::Request::get("/"), |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
     }
 
     #[test]

@@ -7,7 +7,7 @@ use erlen::engine::CloseReason;
 use erlen::{AckError, Data, Socket};
 use tokio::sync::watch;
 
-use crate::support::{Frame, House, Poll, Seen, Ws, ask, frame, ms, soon, until};
+use crate::support::{Frame, House, Poll, Seen, UPGRADE, Ws, ask, frame, ms, soon, until};
 
 /// A handler `wait` that ends once the gate opens.
 fn gate(house: &House) -> watch::Sender<bool> {
@@ -491,6 +491,17 @@ async fn sessions_of_one_address_are_bounded_and_places_come_free() {
     until("the place is free", || house.io.engine().session_count() == 2).await;
     Ws::join(house.addr).await.lives().await;
     open[0].lives().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_opens_nothing_takes_no_place_of_its_address() {
+    let house = House::with(|b| b.max_sessions_per_address(1)).await;
+    let bad_key = UPGRADE.replace("dGhlIHNhbXBsZSBub25jZQ==", "short");
+    for _ in 0..3 {
+        let answer = ask(house.addr, "GET", "/socket.io/?EIO=4&transport=websocket", &bad_key, "").await;
+        assert_eq!(answer.status, 400);
+    }
+    Ws::join(house.addr).await.lives().await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! WebSocket frames by hand (support.rs), so that nothing between them and the server mends what is broken.
 //! Spec: Engine.IO protocol v4, Socket.IO protocol v5, RFC 9112, RFC 6455.
 
+mod arrival;
 mod budget;
 mod deadlines;
 mod engine_packets;

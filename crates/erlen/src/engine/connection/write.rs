@@ -10,8 +10,9 @@ use erlen_engineio::frame;
 use erlen_engineio::{CloseReason, EncodedPacket, Hold};
 
 use super::super::Application;
+use super::super::client::Core;
 use super::super::shard::Local;
-use super::{Connection, Mode};
+use super::{Connection, Mode, Role};
 
 /// Bytes copied into one write; what is longer is written from where it lies.
 const CORK: usize = 64 * 1024;
@@ -77,17 +78,24 @@ impl<A: Application> Connection<A> {
             cork.clear();
             cork.extend_from_slice(first.websocket_frame());
             cork.extend_from_slice(second.websocket_frame());
-            let mut packets = 2;
-            while let Some(packet) = core.session.poll_transmit_within(CORK - cork.len()) {
-                cork.extend_from_slice(packet.websocket_frame());
-                packets += 1;
-            }
+            let packets = 2 + gather(&mut core, &mut cork);
             drop(core);
             metrics.packets_out.add(packets);
             if !self.write(local, &cork) {
                 return;
             }
         }
+    }
+
+    /// Writes the answer to the handshake, and by the same call what a session that opens says first.
+    pub(super) fn greet(&self, local: &Local<A>, role: Role, answer: &[u8]) {
+        let mut cork = local.cork.borrow_mut();
+        cork.clear();
+        cork.extend_from_slice(answer);
+        if role == Role::Transport {
+            local.shard.metrics.packets_out.add(gather(&mut self.client.lock(), &mut cork));
+        }
+        self.write(local, &cork);
     }
 
     /// The stream is full. What is left counts as that of a slow client; if the session has ended, it is not waited for long.
@@ -325,4 +333,14 @@ impl<A: Application> Connection<A> {
             Mode::Closing | Mode::Gone => {}
         }
     }
+}
+
+/// Moves packets from the queue into one buffer, as many as one write is to have; how many they were.
+fn gather(core: &mut Core, cork: &mut Vec<u8>) -> usize {
+    let mut packets = 0;
+    while let Some(packet) = core.session.poll_transmit_within(CORK.saturating_sub(cork.len())) {
+        cork.extend_from_slice(packet.websocket_frame());
+        packets += 1;
+    }
+    packets
 }
