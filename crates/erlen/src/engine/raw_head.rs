@@ -75,11 +75,10 @@ impl RawHead {
 
 /// Whether bytes begin with a request line that asks for a WebSocket of this path. Others need not be parsed here.
 fn is_websocket_target(bytes: &[u8], path: &str) -> bool {
-    const TRANSPORT: &[u8] = b"transport=websocket";
     let query = bytes.strip_prefix(b"GET ").and_then(|rest| rest.strip_prefix(path.as_bytes()));
     let query = query.and_then(|rest| rest.strip_prefix(b"?")).unwrap_or_default();
     let query = query.split(|&byte| byte == b' ').next().unwrap_or_default();
-    query.windows(TRANSPORT.len()).any(|part| part == TRANSPORT)
+    query.split(|&byte| byte == b'&').any(|pair| pair == b"transport=websocket")
 }
 
 /// What RFC 3986 allows in a path and a query.
