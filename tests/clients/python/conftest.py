@@ -8,6 +8,7 @@ import queue
 import subprocess
 from pathlib import Path
 
+import engineio
 import pytest
 import socketio
 
@@ -33,8 +34,18 @@ class Server:
         self.process.stdout.close()
 
 
+class InOrder(engineio.Client):
+    """Takes one message after the other. As it is delivered it starts a thread for each, so that an attachment may overtake its event."""
+
+    def _trigger_event(self, *args, run_async=False, **options):
+        return super()._trigger_event(*args, run_async=False, **options)
+
+
 class Client(socketio.Client):
     """A client that keeps what it gets until a test asks for it."""
+
+    def _engineio_client_class(self):
+        return InOrder
 
     def __init__(self, *events, namespaces=("/",), **options):
         super().__init__(reconnection_delay=0.05, reconnection_delay_max=0.1, **options)
@@ -78,8 +89,9 @@ def start():
 
 
 @pytest.fixture
-def connect(server):
-    """Connects clients; each is closed when the test is over."""
+def connect(server, start):
+    """Connects clients; each is closed when the test is over, before its server is: a client that is just beginning to come back does not hear
+    that it should not."""
     clients = []
 
     def connect(*events, to=server, namespaces=("/",), transports=None, auth=None, headers=None, **options):
