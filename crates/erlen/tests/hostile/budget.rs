@@ -1,9 +1,9 @@
 //! The budget of what waits for slow clients, all sessions together: who is cut past it, and who is not.
 
 use erlen::engine::CloseReason;
-use erlen::{Data, Socket};
+use erlen::{Data, Disconnect, Socket};
 
-use crate::support::{House, Poll, Ws, ms, soon, until};
+use crate::support::{Frame, House, Poll, Ws, alone, ms, resident, soon, until};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -128,4 +128,41 @@ async fn a_broadcast_that_many_slow_clients_wait_for_counts_once() {
     }
     until("it is freed", || house.io.metrics().slow_queue_bytes == 0).await;
     assert_eq!(cuts(&house), 0);
+}
+
+#[tokio::test]
+async fn slow_clients_that_are_disconnected_hold_a_broadcast_once_too() {
+    if !alone("budget::slow_clients_that_are_disconnected_hold_a_broadcast_once_too") {
+        return;
+    }
+    let house = House::with(|b| b.close_timeout(ms(600_000))).await;
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        slow.push(Ws::join(house.addr).await);
+    }
+    // The sockets are filled, then the queues.
+    let filler = "x".repeat(32 * KIB);
+    let waits = |house: &House| house.io.sockets().iter().all(|socket| socket.queued().1 > 800 * KIB);
+    let mut sent = 0;
+    while !waits(&house) {
+        assert!(sent < 4_000, "the queues do not fill");
+        house.io.emit("news", filler.as_str()).unwrap();
+        sent += 1;
+        house.has_read().await;
+    }
+    let before = resident();
+    house.io.disconnect_sockets(Disconnect::Client);
+    until("all have ended", || house.io.engine().session_count() == 0).await;
+    house.has_read().await;
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 10 * MIB, "grown by {} KiB", grown / KIB);
+    assert_eq!(cuts(&house), 0);
+    // And they get all that was sent before.
+    for mut ws in slow {
+        for _ in 0..sent {
+            assert_eq!(ws.packet().await.len(), r#"42["news",""]"#.len() + 32 * KIB);
+        }
+        assert_eq!(ws.next().await, Frame::Text("41".into()));
+        ws.closes().await;
+    }
 }

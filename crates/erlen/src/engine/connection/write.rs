@@ -3,11 +3,12 @@
 //! Called by the shard's driver at the end of a turn, and by the connection's task when a full stream has room again.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use erlen_engineio::frame;
-use erlen_engineio::{CloseReason, EncodedPacket, Hold};
+use erlen_engineio::{Budget, CloseReason, EncodedPacket, Hold};
 
 use super::super::Application;
 use super::super::client::Core;
@@ -17,9 +18,19 @@ use super::{Connection, Mode, Role};
 /// Bytes copied into one write; what is longer is written from where it lies.
 const CORK: usize = 64 * 1024;
 
-/// What the stream did not take yet: a packet of which it took a part, then bytes.
+/// What is still to be written when the stream is full.
 #[derive(Default)]
 pub(super) struct Outbound {
+    kept: Option<Box<Kept>>,
+    /// A close frame was written, or is kept, or follows: nothing else may.
+    closing: bool,
+    /// The close frame, by its code, follows when all that the session still has was written too.
+    last: Option<Option<u16>>,
+}
+
+/// What the stream did not take: the rest of a packet, then bytes.
+#[derive(Default)]
+struct Kept {
     /// Where it lies: many clients may be in the middle of the same packet.
     packet: Option<EncodedPacket>,
     bytes: Vec<u8>,
@@ -27,13 +38,28 @@ pub(super) struct Outbound {
     written: usize,
     /// Counts the bytes, once they have waited for a turn.
     hold: Option<Hold>,
-    /// The close frame is among them: nothing may follow.
-    closing: bool,
+}
+
+impl Kept {
+    /// Counts it against the budget; how much of that is this client's part.
+    fn hold(&mut self, budget: &Arc<Budget>) -> usize {
+        let bytes = self.bytes.capacity();
+        let hold = self.hold.get_or_insert_with(|| budget.hold(bytes));
+        let packet = self.packet.as_ref().map_or(0, |packet| {
+            packet.hold(budget);
+            packet.share()
+        });
+        hold.bytes() + packet
+    }
 }
 
 impl Outbound {
-    fn is_empty(&self) -> bool {
-        self.packet.is_none() && self.bytes.is_empty()
+    fn keep_packet(&mut self, packet: EncodedPacket, written: usize) {
+        self.kept = Some(Box::new(Kept { packet: Some(packet), written, ..Kept::default() }));
+    }
+
+    fn keep_bytes(&mut self, bytes: &[u8]) {
+        self.kept.get_or_insert_default().bytes.extend_from_slice(bytes);
     }
 }
 
@@ -109,34 +135,21 @@ impl<A: Application> Connection<A> {
             return self.give_up(local, reason);
         }
         let budget = self.client.engine().budget();
-        let mut outbound = self.outbound.borrow_mut();
-        let bytes = outbound.bytes.capacity();
-        let hold = outbound.hold.get_or_insert_with(|| budget.hold(bytes)).bytes();
-        let packet = outbound.packet.as_ref().map_or(0, |packet| {
-            packet.hold(budget);
-            packet.share()
-        });
-        core.unsent = hold + packet;
         core.session.hold(budget);
-        drop((core, outbound));
+        core.unsent = self.outbound.borrow_mut().kept.as_mut().map_or(0, |kept| kept.hold(budget));
+        drop(core);
         self.client.engine().relieve();
     }
 
     /// The session has ended while the stream is full. For a slow consumer nothing more is done: what it did not take is
-    /// freed. Else what is queued joins what is pending, and the close timeout decides.
+    /// freed. Else it has until the close timeout.
     fn give_up(&self, local: &Local<A>, reason: CloseReason) {
-        if reason == CloseReason::SlowConsumer {
-            *self.outbound.borrow_mut() = Outbound::default();
-            self.lost(reason, "it takes no bytes");
-            return self.wake();
+        if reason != CloseReason::SlowConsumer {
+            return self.close(local, None);
         }
-        let mut core = self.client.lock();
-        let mut outbound = self.outbound.borrow_mut();
-        while let Some(packet) = core.session.poll_transmit() {
-            outbound.bytes.extend_from_slice(packet.websocket_frame());
-        }
-        drop((core, outbound));
-        self.close(local, None);
+        *self.outbound.borrow_mut() = Outbound::default();
+        self.lost(reason, "it takes no bytes");
+        self.wake();
     }
 
     /// Closes a WebSocket whose probe came to nothing.
@@ -148,13 +161,19 @@ impl<A: Application> Connection<A> {
 
     /// Sends a close frame behind what is pending, and waits for the peer's.
     pub(super) fn close(&self, local: &Local<A>, code: Option<u16>) {
-        if self.mode.replace(Mode::Closing) == Mode::Gone {
+        let before = self.mode.replace(Mode::Closing);
+        if before == Mode::Gone {
             return self.mode.set(Mode::Gone);
         }
-        let (bytes, len) = frame::close_frame(code);
-        if !self.outbound.borrow().closing {
-            self.write_or_keep(local, &bytes[..len]);
-            self.outbound.borrow_mut().closing = true;
+        let mut outbound = self.outbound.borrow_mut();
+        if !std::mem::replace(&mut outbound.closing, true) {
+            if before == Mode::Open && outbound.kept.is_some() {
+                outbound.last = Some(code);
+            } else {
+                drop(outbound);
+                let (bytes, len) = frame::close_frame(code);
+                self.write_or_keep(local, &bytes[..len]);
+            }
         }
         self.wake();
     }
@@ -162,19 +181,14 @@ impl<A: Application> Connection<A> {
     /// Writes at once. False when the stream is full (the rest is kept) or broken.
     fn write(&self, local: &Local<A>, bytes: &[u8]) -> bool {
         let written = self.try_write(local, bytes);
-        self.settle(local, written, bytes.len(), |outbound, written| {
-            outbound.bytes = bytes[written..].to_vec()
-        })
+        self.settle(local, written, bytes.len(), |outbound, written| outbound.keep_bytes(&bytes[written..]))
     }
 
     /// The same with a packet, which is kept where it lies.
     fn write_packet(&self, local: &Local<A>, packet: EncodedPacket) -> bool {
         let frame = packet.websocket_frame();
         let (written, len) = (self.try_write(local, frame), frame.len());
-        self.settle(local, written, len, |outbound, written| {
-            outbound.packet = Some(packet);
-            outbound.written = written;
-        })
+        self.settle(local, written, len, |outbound, written| outbound.keep_packet(packet, written))
     }
 
     fn settle(
@@ -201,10 +215,10 @@ impl<A: Application> Connection<A> {
 
     /// Writes at once unless something is pending; keeps what could not go.
     pub(super) fn write_or_keep(&self, local: &Local<A>, bytes: &[u8]) {
-        if self.outbound.borrow().is_empty() {
+        if self.is_clear() {
             self.write(local, bytes);
         } else {
-            self.outbound.borrow_mut().bytes.extend_from_slice(bytes);
+            self.outbound.borrow_mut().keep_bytes(bytes);
         }
     }
 
@@ -221,11 +235,44 @@ impl<A: Application> Connection<A> {
     }
 
     pub(super) fn drain_pending(&self, local: &Local<A>) -> Written {
-        let mut outbound = self.outbound.borrow_mut();
-        if outbound.is_empty() {
-            return Written::All;
+        loop {
+            match self.drain_kept(local) {
+                Written::All if self.keep_next(local) => {}
+                written => return written,
+            }
         }
-        let Outbound { packet, bytes, written, .. } = &mut *outbound;
+    }
+
+    /// A connection that closes behind a full stream goes on with what its session still has, packet by packet from where
+    /// it lies, and with the close frame.
+    fn keep_next(&self, local: &Local<A>) -> bool {
+        let mut outbound = self.outbound.borrow_mut();
+        let Some(code) = outbound.last else {
+            return false;
+        };
+        let packet = self.client.lock().session.poll_transmit();
+        if let Some(packet) = packet {
+            local.shard.metrics.packets_out.add(1);
+            outbound.keep_packet(packet, 0);
+        } else {
+            outbound.last = None;
+            let (bytes, len) = frame::close_frame(code);
+            outbound.keep_bytes(&bytes[..len]);
+        }
+        true
+    }
+
+    /// Whether the stream has taken all that it was given.
+    fn is_clear(&self) -> bool {
+        self.outbound.borrow().kept.is_none()
+    }
+
+    fn drain_kept(&self, local: &Local<A>) -> Written {
+        let mut outbound = self.outbound.borrow_mut();
+        let Some(kept) = &mut outbound.kept else {
+            return Written::All;
+        };
+        let Kept { packet, bytes, written, .. } = &mut **kept;
         let mut progress = false;
         if let Some(first) = packet {
             let rest = first.websocket_frame().get(*written..).unwrap_or_default();
@@ -248,8 +295,7 @@ impl<A: Application> Connection<A> {
                 self.stalled(progress || n > 0)
             }
             Ok(_) => {
-                (*bytes, *written) = (Vec::new(), 0);
-                outbound.hold = None;
+                outbound.kept = None;
                 drop(outbound);
                 if self.mode.get() == Mode::Open {
                     let mut core = self.client.lock();
@@ -305,7 +351,7 @@ impl<A: Application> Connection<A> {
 
     /// Answers a ping frame. While bytes are pending none is added: the newest ping alone needs its answer.
     pub(super) fn pong(&self, local: &Local<A>, payload: &[u8]) {
-        if !self.outbound.borrow().is_empty() {
+        if !self.is_clear() {
             return;
         }
         let mut header = [0; frame::MAX_HEADER];
@@ -322,7 +368,7 @@ impl<A: Application> Connection<A> {
             // Writes nothing, and flushes.
             let _ = self.try_write(local, &[]);
         }
-        if self.outbound.borrow().is_empty() {
+        if self.is_clear() {
             return;
         }
         match self.mode.get() {
