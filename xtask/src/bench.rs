@@ -93,10 +93,10 @@ fn version(program: &str) -> String {
     format!("{program} {}", said.trim().trim_start_matches(program).trim())
 }
 
-/// The lines of a list in which one of the words stands, as one.
+/// The lines of a list that begin with one of the words, whatever is drawn before them, as one.
 fn lines_with(list: &str, words: &[&str]) -> String {
-    let lines = list.lines().filter(|line| words.iter().any(|word| line.contains(word)));
-    lines.map(|line| line.trim_matches(|c: char| !c.is_alphanumeric())).collect::<Vec<_>>().join(", ")
+    let lines = list.lines().map(|line| line.trim_start_matches(|c: char| !c.is_alphanumeric()).trim_end());
+    lines.filter(|line| words.iter().any(|word| line.starts_with(word))).collect::<Vec<_>>().join(", ")
 }
 
 fn node() -> Result<Peer, Failure> {

@@ -130,6 +130,8 @@ impl IntoArgs for RawArgs {
         if !text.is_empty() && json.last() != Some(&b'[') {
             json.push(b',');
         }
+        // The array's end follows, and should not move a long text once more.
+        json.reserve(text.len() + 1);
         json.extend_from_slice(text.as_bytes());
         attachments.extend_from_slice(self.attachments());
         Ok(())
