@@ -18,14 +18,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Empty;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::connection::Task;
 use super::http::{Body, Exchange, Takeover, empty};
 use super::raw_head::RawHead;
+use super::rewound::Rewound;
 use super::shard::Local;
 use super::{Application, Below, Engine, upgrade};
 
@@ -41,7 +40,7 @@ pub(crate) enum Arrival<A: Application> {
 
 impl<A: Application> Arrival<A> {
     fn http(tcp: TcpStream, read: Bytes, first: Option<Response<Body>>) -> Self {
-        Self::Http(Rewound { read, tcp: TokioIo::new(tcp) }, first.map(Box::new))
+        Self::Http(Rewound::new(tcp, read), first.map(Box::new))
     }
 }
 
@@ -119,58 +118,4 @@ fn switching_protocols(answer: &Response<Body>) -> Vec<u8> {
     }
     bytes.extend_from_slice(b"\r\n");
     bytes
-}
-
-/// A TCP stream of which something was read before.
-pub(crate) struct Rewound {
-    read: Bytes,
-    tcp: TokioIo<TcpStream>,
-}
-
-impl Rewound {
-    /// The stream below, and what was not read again yet.
-    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
-        (self.tcp.into_inner(), self.read)
-    }
-}
-
-impl Read for Rewound {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
-            return Pin::new(&mut self.tcp).poll_read(cx, buffer);
-        }
-        let length = self.read.len().min(buffer.remaining());
-        buffer.put_slice(&self.read.split_to(length));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Write for Rewound {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
-    }
 }

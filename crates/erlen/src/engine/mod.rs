@@ -21,6 +21,7 @@ mod origin;
 mod random;
 mod raw_head;
 mod relief;
+mod rewound;
 mod sessions;
 mod shard;
 mod stream;

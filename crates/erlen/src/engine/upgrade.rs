@@ -19,9 +19,9 @@ use hyper_util::server::conn::auto;
 use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
 
-use super::arrival::Rewound;
 use super::connection::{Connection, Role, Task};
 use super::head::Head;
+use super::rewound::Rewound;
 use super::shard::{Local, Shard};
 use super::stream::{AnyStream, Stream};
 use super::{Application, Client, Engine, Handshake};
