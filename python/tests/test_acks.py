@@ -109,11 +109,10 @@ def test_each_question_to_a_client_has_an_id_of_its_own(socketio, live, seen):
         assert client.asked() == '42["q"]'
         questions.append(client.question)
     assert len(set(questions)) == 3
-    for question in reversed(questions):
-        client.question = question
-        client.answer(f"[{question}]")
-    got = [seen.next() for _ in questions]
-    assert got == [(number, int(questions[number])) for number in (2, 1, 0)]
+    for number in (2, 1, 0):
+        client.question = questions[number]
+        client.answer(f"[{questions[number]}]")
+        assert seen.next() == (number, int(questions[number]))
 
 
 def test_a_callback_runs_once(socketio, live, seen):
