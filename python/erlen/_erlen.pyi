@@ -10,7 +10,7 @@ placeholders `{"_placeholder":true,"num":n}` in the text.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Optional, Protocol, final
+from typing import Any, Optional, Protocol, Union, final
 
 class Delegate(Protocol):
     """What the engine calls, one call an event. An exception that leaves a method is logged by the engine
@@ -168,12 +168,13 @@ class Engine:
         wsgi: Optional[Callable[..., Any]],
         *,
         threads: int = 100,
-        tls: Optional[tuple[bytes, bytes]] = None,
+        tls: Optional[Union[tuple[bytes, bytes], Callable[[int, int], None]]] = None,
         multiprocess: bool = False,
         fd: Optional[int] = None,
         also: Sequence[Engine] = (),
     ) -> Listener:
-        """Binds (`OSError` says why not) and serves: the engine, and the WSGI application for all else. `tls`: PEM of the certificates and of the key.
+        """Binds (`OSError` says why not) and serves: the engine, and the WSGI application for all else. `tls`: PEM of the certificates and of the key, or
+        who is handed each connection and a socket to the engine, as descriptors that become its own.
         `fd`: a listening socket that is there already. `also`: engines of other paths behind the same address, where there is `wsgi`."""
     def test_client(self, target: str, headers: Sequence[tuple[str, str]], data: Any) -> TestClient: ...
     def submit(self, function: Callable[[], None]) -> None:

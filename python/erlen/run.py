@@ -8,18 +8,20 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-from . import loading, tls
+from . import green, loading, tls
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from . import _erlen
+    from .relay import Relay
     from .socketio import SocketIO
 
 __all__ = ["run"]
@@ -87,10 +89,11 @@ def run(
     if debug is not None:
         app.debug = debug
     address = (host or "127.0.0.1", _port(app, port))
-    certificates = tls.pem(ssl_context, certfile, keyfile, keyfile_password)
+    secured = tls.asked(ssl_context, certfile, keyfile, keyfile_password)
 
     def serve() -> None:
-        _serve(socketio, app, address, certificates, threads)
+        with _handed(socketio, secured) as over:
+            _serve(socketio, app, address, over, threads)
 
     if app.debug if use_reloader is None else use_reloader:
         from werkzeug._reloader import run_with_reloader
@@ -110,11 +113,31 @@ def _port(app: Flask, port: Optional[int]) -> int:
     return int(number) if number.isdigit() else 5000
 
 
+@contextmanager
+def _handed(socketio: SocketIO, secured: tls.Secured) -> Iterator[Union[None, tuple[bytes, bytes], Relay]]:
+    """What the engine is handed for TLS: a ready context works in a relay, which outlives the listener."""
+    if not isinstance(secured, ssl.SSLContext):
+        yield secured
+        return
+    if green.patched_by() is not None:
+        raise NotImplementedError(
+            "a ready SSLContext needs a thread, and this application is monkey-patched: "
+            "give the files, ssl_context=('cert.pem', 'key.pem')"
+        )
+    from .relay import Relay
+
+    relay = Relay(secured)
+    try:
+        yield relay
+    finally:
+        relay.stop()
+
+
 def _serve(
     socketio: SocketIO,
     app: Flask,
     address: tuple[str, int],
-    certificates: Optional[tuple[bytes, bytes]],
+    over: Union[None, tuple[bytes, bytes], Relay],
     threads: int,
 ) -> None:
     if app.debug:
@@ -126,14 +149,14 @@ def _serve(
             *address,
             socketio._hosted(app),
             threads=threads,
-            tls=certificates,
+            tls=over,
             also=[other._serve(app) for other in beside],
         )
     except OSError as error:
         raise SystemExit(_sentence(error, *address)) from None
     except ValueError as error:
         raise SystemExit(str(error)) from None
-    _say(app, listener, address[0], secure=certificates is not None)
+    _say(app, listener, address[0], secure=over is not None)
     socketio.wsgi_server = listener
     try:
         with _terminable(listener):

@@ -1,4 +1,7 @@
-"""TLS arguments of every dialect, as PEM: Werkzeug's `ssl_context`, eventlet's and gevent's `certfile` and `keyfile`."""
+"""TLS arguments of every dialect, as PEM: Werkzeug's `ssl_context`, eventlet's and gevent's `certfile` and `keyfile`.
+
+A ready `ssl.SSLContext` stays what it is, since it does not give out its key: see :mod:`erlen.relay`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,19 @@ import ssl
 from pathlib import Path
 from typing import Any, Optional, Union
 
-__all__ = ["pem"]
+__all__ = ["Secured", "asked", "pem"]
 
 Password = Union[None, str, bytes]
+
+Secured = Union[None, tuple[bytes, bytes], ssl.SSLContext]
+"""Plain HTTP; the PEM of the certificates and of the key; a context."""
+
+
+def asked(ssl_context: Any, certfile: Optional[str], keyfile: Optional[str], password: Password) -> Secured:
+    """What :func:`pem` gives, or the ready context."""
+    if isinstance(ssl_context, ssl.SSLContext):
+        return ssl_context
+    return pem(ssl_context, certfile, keyfile, password)
 
 
 def pem(
@@ -24,13 +37,7 @@ def pem(
     :param keyfile: a file with the key.
     :param password: the key's.
     :raises ValueError: a file that is missing, or is not what it should be; its message says how to mend that.
-    :raises NotImplementedError: an `ssl.SSLContext`, which does not give its key away.
     """
-    if isinstance(ssl_context, ssl.SSLContext):
-        raise NotImplementedError(
-            "a ready SSLContext is not supported yet, since it does not give out its key: "
-            "give the files, ssl_context=('cert.pem', 'key.pem')"
-        )
     if ssl_context == "adhoc":
         return _adhoc()
     if ssl_context is not None:

@@ -18,6 +18,7 @@ use crate::pool::{IDLE, Pool};
 use crate::pressure::wait_for_room;
 use crate::session::{PySocket, Session, SessionData};
 use crate::test_client::TestClient;
+use crate::tls::Tls;
 use crate::wsgi::Host;
 
 /// A broadcast to everyone lets go of the interpreter meanwhile, where these are more than so many.
@@ -250,7 +251,7 @@ impl Engine {
         port: u16,
         wsgi: Option<Py<PyAny>>,
         threads: usize,
-        tls: Option<(Vec<u8>, Vec<u8>)>,
+        tls: Option<Tls>,
         multiprocess: bool,
         fd: Option<i32>,
         also: Vec<Bound<'_, Self>>,
@@ -260,8 +261,9 @@ impl Engine {
             Some(fd) => self.server.listen_on(crate::listener::inherited(fd)?),
             None => self.server.listen((host, port)),
         };
-        if let Some((certificates, key)) = &tls {
-            listen = listen.tls(crate::tls::config(certificates, key)?);
+        let secure = tls.is_some();
+        if let Some(tls) = tls {
+            listen = tls.apply(listen, &self.delegate.pool)?;
         }
         let (sender, stop) = stop_signal();
         let bind = listen.stop_when(stop).bind();
@@ -279,7 +281,7 @@ impl Engine {
                 let pool = Pool::start("erlen-wsgi", threads, IDLE);
                 self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pool));
                 let runtime = self.runtime.handle().clone();
-                let pages = Host::new(application, base, pool, runtime, tls.is_some()).router();
+                let pages = Host::new(application, base, pool, runtime, secure).router();
                 bound.router_in_place(others.iter().fold(pages, |inner, other| inner.layer(other.layer())))
             }
         };

@@ -1,15 +1,60 @@
-//! A TLS configuration from PEM.
+//! TLS: by rustls from PEM, or by Python, which is handed each connection.
 
 use std::sync::Arc;
 
+use erlen::{Listen, Server};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::pool::Pool;
+
+/// Who does it.
+#[derive(FromPyObject)]
+pub(crate) enum Tls {
+    Pem(Vec<u8>, Vec<u8>),
+    /// `relay(outer, inner)`: descriptors of an accepted connection, and of a socket whose other end the engine has.
+    Relay(Py<PyAny>),
+}
+
+impl Tls {
+    pub(crate) fn apply(self, listen: Listen<Server>, pool: &Arc<Pool>) -> PyResult<Listen<Server>> {
+        match self {
+            Self::Pem(certificates, key) => Ok(listen.tls(config(&certificates, &key)?)),
+            Self::Relay(relay) => relayed(listen, relay, Arc::clone(pool)),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn relayed(listen: Listen<Server>, relay: Py<PyAny>, pool: Arc<Pool>) -> PyResult<Listen<Server>> {
+    use std::os::fd::{IntoRawFd, OwnedFd};
+    let relay = Arc::new(relay);
+    Ok(listen.secured_by(move |tcp| {
+        let (relay, pool) = (Arc::clone(&relay), Arc::clone(&pool));
+        async move {
+            let (here, there) = std::os::unix::net::UnixStream::pair()?;
+            here.set_nonblocking(true)?;
+            let (outer, inner) = (OwnedFd::from(tcp.into_std()?), OwnedFd::from(there));
+            pool.push(Box::new(move |py| {
+                relay.call1(py, (outer.into_raw_fd(), inner.into_raw_fd())).map(drop)
+            }));
+            tokio::net::UnixStream::from_std(here)
+        }
+    }))
+}
+
+#[cfg(not(unix))]
+fn relayed(_: Listen<Server>, _: Py<PyAny>, _: Arc<Pool>) -> PyResult<Listen<Server>> {
+    Err(pyo3::exceptions::PyNotImplementedError::new_err(
+        "a ready SSLContext is supported on Unix alone: give the files, ssl_context=('cert.pem', 'key.pem')",
+    ))
+}
+
 /// The configuration of a server with this chain of certificates and this key.
-pub(crate) fn config(certificates: &[u8], key: &[u8]) -> PyResult<Arc<ServerConfig>> {
+fn config(certificates: &[u8], key: &[u8]) -> PyResult<Arc<ServerConfig>> {
     let invalid =
         |what: &str, error: &dyn std::fmt::Display| PyValueError::new_err(format!("{what}: {error}"));
     let chain: Vec<_> = CertificateDer::pem_slice_iter(certificates)

@@ -171,6 +171,17 @@ def certificate(tmp_path):
     return tmp_path
 
 
+READY = """
+import ssl
+
+def ready():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("cert.pem", "key.pem")
+    return context
+
+"""
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -178,10 +189,12 @@ def certificate(tmp_path):
         "ssl_context=('cert.pem', 'key.pem')",
         "certfile='cert.pem', keyfile='key.pem'",
         "certfile='cert.pem', keyfile='secret.pem', keyfile_password='word'",
+        "ssl_context=ready()",
     ],
 )
 def test_tls_is_asked_for_in_every_dialect(folder, certificate, arguments):
-    (folder / "secure.py").write_text(APP.replace("flask_socketio", "erlen").replace("port=0", f"port=0, {arguments}"))
+    (folder / "secure.py").write_text(
+        READY + APP.replace("flask_socketio", "erlen").replace("port=0", f"port=0, {arguments}"))
     with started(sys.executable, "secure.py", folder=folder) as program:
         url = program.url()
         assert url.startswith("https://")

@@ -94,11 +94,24 @@ impl<S: Answer> Listen<S> {
 
     /// Serves over TLS.
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
+    pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
         let acceptor = tokio_rustls::TlsAcceptor::from(config);
-        self.wrap = Some(Arc::new(move |tcp| {
+        self.secured_by(move |tcp| {
             let acceptor = acceptor.clone();
-            Box::pin(async move { Ok(Box::new(acceptor.accept(tcp).await?) as Box<dyn AnyStream>) })
+            async move { acceptor.accept(tcp).await }
+        })
+    }
+
+    /// Serves over what `secure` makes of each accepted stream, for TLS by other means than [`tls`](Self::tls).
+    pub fn secured_by<F, Fut, T>(mut self, secure: F) -> Self
+    where
+        F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = io::Result<T>> + Send + 'static,
+        T: AnyStream + 'static,
+    {
+        self.wrap = Some(Arc::new(move |tcp| {
+            let secured = secure(tcp);
+            Box::pin(async move { Ok(Box::new(secured.await?) as Box<dyn AnyStream>) })
         }));
         self
     }

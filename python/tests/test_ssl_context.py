@@ -1,0 +1,145 @@
+"""`run(ssl_context=…)` with a ready `ssl.SSLContext`: TLS is Python's, and everything behind it as ever (field report B44)."""
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import pathlib
+import socket
+import ssl
+
+import flask
+import pytest
+import requests
+import websocket
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import threads
+from engines import DEADLINE, Running
+
+pytestmark = pytest.mark.only("erlen")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A certificate that may be a server's and a client's, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+
+
+@pytest.fixture
+def context(files):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    return context
+
+
+@pytest.fixture
+def serve_over(app, socketio):
+    """Serves the app over a context; gives the URL."""
+    with contextlib.ExitStack() as stack:
+        def serve_over(context):
+            run = Running(app, socketio, ssl_context=context)
+            stack.callback(run.stop)
+            return f"https://127.0.0.1:{run.port()}"
+
+        yield serve_over
+
+
+def get(url, **options):
+    return requests.request(options.pop("method", "GET"), url, verify=False, timeout=DEADLINE, **options)
+
+
+def open_websocket(url, **options):
+    client = websocket.create_connection(
+        url.replace("https", "wss") + "/socket.io/?EIO=4&transport=websocket", timeout=DEADLINE,
+        sslopt={"cert_reqs": ssl.CERT_NONE}, **options)
+    assert client.recv().startswith("0{")
+    client.send("40")
+    assert client.recv().startswith("40")
+    return client
+
+
+def test_pages_know_their_peer_and_the_scheme(app, serve_over, context):
+    app.add_url_rule("/", view_func=lambda: [flask.request.remote_addr, flask.request.scheme, flask.request.host_url])
+    url = serve_over(context)
+    assert get(url).json() == ["127.0.0.1", "https", url + "/"]
+
+
+def test_events_pass_from_the_own_origin(socketio, serve_over, context):
+    socketio.on("e")(lambda: (flask.request.remote_addr, flask.request.scheme))
+    url = serve_over(context)
+    client = open_websocket(url, origin=url)
+    client.send('420["e"]')
+    assert client.recv() == '430["127.0.0.1","https"]'
+    client.close()
+
+
+def test_large_bodies_pass_both_ways(app, serve_over, context):
+    @app.route("/digest", methods=["POST"])
+    def digest():
+        return hashlib.sha256(flask.request.get_data()).hexdigest()
+
+    body = bytes(range(256)) * 40_000
+    app.add_url_rule("/body", view_func=lambda: flask.Response(body[start:start + 100_000] for start in
+                                                              range(0, len(body), 100_000)))
+    url = serve_over(context)
+    assert get(url + "/digest", method="POST", data=body).text == hashlib.sha256(body).hexdigest()
+    assert get(url + "/body").content == body
+
+
+def test_a_context_may_ask_for_the_clients_certificate(app, serve_over, context, files):
+    app.add_url_rule("/", view_func=lambda: "let in")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(files[0])
+    url = serve_over(context)
+    with pytest.raises(requests.ConnectionError):
+        get(url)
+    assert get(url, cert=files).text == "let in"
+
+
+@pytest.mark.parametrize("words", [b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b""])
+def test_who_does_not_speak_tls_harms_nobody(app, serve_over, context, words):
+    app.add_url_rule("/", view_func=lambda: "let in")
+    url = serve_over(context)
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=DEADLINE) as connection:
+        connection.sendall(words)
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(1000):
+                pass
+    assert get(url).text == "let in"
+
+
+@threads.counted
+def test_a_server_that_was_stopped_leaves_nothing(app, socketio, context, eventually, engine):
+    def descriptors():
+        return len(list(pathlib.Path("/proc/self/fd").iterdir()))
+
+    def run_once():
+        run = Running(app, socketio, ssl_context=context)
+        url = f"https://127.0.0.1:{run.port()}"
+        client = open_websocket(url)
+        get(url)
+        run.stop()
+        client.close()
+
+    run_once()
+    before = len(threads.of_erlen()), descriptors()
+    for _ in range(3):
+        run_once()
+    eventually(lambda: len(threads.of_erlen()) <= before[0] and descriptors() <= before[1])
