@@ -303,8 +303,18 @@ impl Engine {
 impl Drop for Engine {
     /// Nobody holds it, nor what its handlers belong to: its threads end, and no handler is called any more.
     fn drop(&mut self) {
-        self.delegate.pool.begin_stop();
         let pools = self.pools.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !self.delegate.pool.is_of_this_process() {
+            // The child of a fork has collected it. Its threads are not here, and would be waited for.
+            let kept = (
+                Arc::clone(&self.runtime),
+                self.server.clone(),
+                Arc::clone(&self.delegate),
+                std::mem::take(pools),
+            );
+            return std::mem::forget(kept);
+        }
+        self.delegate.pool.begin_stop();
         pools.iter().for_each(|pool| pool.begin_stop());
         self.server.engine().end();
     }

@@ -39,7 +39,7 @@ pub(crate) const IDLE: Duration = Duration::from_secs(10);
 /// Workers that wait for longer.
 const KEPT: usize = 2;
 
-/// This process, or one that it comes from, was forked.
+/// This process, or one that it comes from, has been forked.
 static FORKED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -396,10 +396,23 @@ fn tell(py: Python<'_>, error: &PyErr) {
     }
 }
 
-/// Notes that this process is the child of a fork. Called by Python, in the child.
+/// Notes that there may be a child that has what this process has. Called by Python before a fork: in the child, nothing of this code is
+/// called that does not have to be.
 #[pyfunction]
-fn forked() {
+fn forks(py: Python<'_>) {
     FORKED.store(true, Relaxed);
+    if WORKER_OF.get().is_some() {
+        // Python may have other names for these, and then another way.
+        let _ = forget_stand_in(py);
+    }
+}
+
+/// Takes from `threading` what stands there for this thread, if it was asked for it. As the main thread of the child it would fail the
+/// end of `multiprocessing`'s process up to Python 3.12; without it the child makes itself a proper one.
+fn forget_stand_in(py: Python<'_>) -> PyResult<()> {
+    let threading = py.import("threading")?;
+    let this = threading.call_method0("get_ident")?;
+    threading.getattr("_active")?.call_method1("pop", (this, py.None())).map(drop)
 }
 
 /// Ends all pools. Called by Python, before the interpreter ends.
@@ -413,7 +426,7 @@ fn stop_all(py: Python<'_>) {
 pub(crate) fn watch_interpreter(py: Python<'_>) -> PyResult<()> {
     py.import("atexit")?.call_method1("register", (wrap_pyfunction!(stop_all, py)?,))?;
     let keywords = PyDict::new(py);
-    keywords.set_item("after_in_child", wrap_pyfunction!(forked, py)?)?;
+    keywords.set_item("before", wrap_pyfunction!(forks, py)?)?;
     match py.import("os")?.getattr_opt("register_at_fork")? {
         Some(register) => register.call((), Some(&keywords)).map(drop),
         // A system without fork.

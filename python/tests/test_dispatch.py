@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import os
 import sys
 import threading
 
 import flask
 import pytest
+
+from engines import DEADLINE
 
 
 @pytest.fixture
@@ -283,3 +287,19 @@ def test_a_handler_that_calls_sys_exit_does_not_end_the_server(socketio, live):
     client = live.websocket()
     client.emit("exit")
     assert client.ask("known") == '["answer"]'
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_handler_may_have_a_process_of_its_own(app, socketio, serve):
+    """Also where its thread was asked for before, as every line of a log does."""
+    @socketio.on("e")
+    def work():
+        threading.current_thread()
+        process = multiprocessing.get_context("fork").Process(target=int)
+        process.start()
+        process.join(DEADLINE)
+        return process.exitcode
+
+    client = serve(app, socketio).websocket()
+    for _ in range(2):
+        assert client.ask("e") == "[0]"

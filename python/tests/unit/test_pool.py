@@ -1,6 +1,9 @@
 """The threads of handlers: as many as block, and few again when that is over."""
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -73,3 +76,30 @@ def test_no_more_threads_than_the_limit():
     go.set()
     assert late.wait(DEADLINE)
     engine.shutdown()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_the_child_of_a_fork_collects_engines_that_are_not_its_own():
+    """Neither is their end waited for there, nor do they end the child."""
+    program = """
+import gc, os, signal, sys, flask, erlen
+
+def use():
+    app = flask.Flask("dropped")
+    app.secret_key = "secret"
+    socketio = erlen.SocketIO(app)
+    socketio.on("e")(lambda: "handled")
+    assert socketio.test_client(app).emit("e", callback=True) == "handled"
+
+gc.disable()
+for _ in range(3):
+    use()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    gc.collect()
+    os._exit(7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=3 * DEADLINE, start_new_session=True)
+    assert ended.returncode == 7
