@@ -172,10 +172,12 @@ class Engine:
         multiprocess: bool = False,
         fd: Optional[int] = None,
         also: Sequence[Engine] = (),
+        patience: float = 60.0,
     ) -> Listener:
         """Binds (`OSError` says why not) and serves: the engine, and the WSGI application for all else. `tls`: PEM of the certificates and of the key, or
         who is handed each connection and a socket to the engine, as descriptors that become its own.
-        `fd`: a listening socket that is there already. `also`: engines of other paths behind the same address, where there is `wsgi`."""
+        `fd`: a listening socket that is there already. `also`: engines of other paths behind the same address, where there is `wsgi`. `patience`: seconds that a
+        client may hold a thread of `wsgi` and neither send anything of its body nor take anything of its answer."""
     def test_client(self, target: str, headers: Sequence[tuple[str, str]], data: Any) -> TestClient: ...
     def submit(self, function: Callable[[], None]) -> None:
         """Runs a function on a worker thread of the events."""

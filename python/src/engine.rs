@@ -1,6 +1,7 @@
 //! The engine as Python holds it: what it is told, whom it emits to, where it listens.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use erlen::{Namespace, Server, Socket, SocketId};
 use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
@@ -19,7 +20,7 @@ use crate::pressure::wait_for_room;
 use crate::session::{PySocket, Session, SessionData};
 use crate::test_client::TestClient;
 use crate::tls::Tls;
-use crate::wsgi::Host;
+use crate::wsgi::{Host, Patience};
 
 /// A broadcast to everyone lets go of the interpreter meanwhile, where these are more than so many.
 const MANY: usize = 64;
@@ -242,7 +243,7 @@ impl Engine {
         self.delegate.pool.load()
     }
 
-    #[pyo3(signature = (host, port, wsgi = None, *, threads = 100, tls = None, multiprocess = false, fd = None, also = Vec::new()))]
+    #[pyo3(signature = (host, port, wsgi = None, *, threads = 100, tls = None, multiprocess = false, fd = None, also = Vec::new(), patience = 60.0))]
     #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
     fn listen(
         &self,
@@ -255,6 +256,7 @@ impl Engine {
         multiprocess: bool,
         fd: Option<i32>,
         also: Vec<Bound<'_, Self>>,
+        patience: f64,
     ) -> PyResult<Listener> {
         let others: Vec<Server> = also.iter().map(|engine| engine.get().server.clone()).collect();
         let mut listen = match fd {
@@ -280,8 +282,9 @@ impl Engine {
                 let base = Base::new(py, host, address.port(), multiprocess)?;
                 let pool = Pool::start("erlen-wsgi", threads, IDLE);
                 self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pool));
-                let runtime = self.runtime.handle().clone();
-                let pages = Host::new(application, base, pool, runtime, secure).router();
+                let limit = Duration::try_from_secs_f64(patience).unwrap_or(Duration::MAX);
+                let patience = Patience::new(self.runtime.handle().clone(), limit);
+                let pages = Host::new(application, base, pool, patience, secure).router();
                 bound.router_in_place(others.iter().fold(pages, |inner, other| inner.layer(other.layer())))
             }
         };

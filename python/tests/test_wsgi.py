@@ -391,6 +391,48 @@ def test_an_answer_that_cannot_be_closed_has_gone_out_all_the_same(connect, outp
     assert connection.ask("GET /") == (200, b"ab")
 
 
+# Clients that neither send nor take anything.
+
+@pytest.fixture
+def impatient(app, socketio):
+    """A connection to a WSGI application whose clients have little time; the small buffers of both are soon full."""
+    with contextlib.ExitStack() as stack:
+        def impatient(application):
+            listener = socketio._serve(app).listen("127.0.0.1", 0, application, patience=0.2)
+            stack.callback(socketio._over)
+            stack.callback(listener.stop, grace=0)
+            return stack.enter_context(Connection(listener.port, receive_buffer=4096))
+
+        yield impatient
+
+
+@only_erlen
+def test_a_client_that_sends_nothing_of_its_body_is_taken_to_have_gone(engine, impatient, seen):
+    def application(environ, start_response):
+        try:
+            environ["wsgi.input"].read()
+        except OSError as error:
+            seen.put(str(error))
+            raise
+
+    connection = impatient(application)
+    connection.send_request("POST /", "Content-Length: 10", body=b"half")
+    assert "too long" in seen.next()
+    connection.rest()
+
+
+@only_erlen
+@pytest.mark.parametrize("pieces", [lambda: endless(), lambda: iter([b"x" * 50_000_000])], ids=["many", "one large"])
+def test_a_client_that_takes_nothing_of_its_answer_is_taken_to_have_gone(engine, impatient, seen, pieces):
+    def application(environ, start_response):
+        start_response("200 OK", TEXT)
+        return Body(pieces(), seen)
+
+    connection = impatient(application)
+    connection.send_request("GET /")
+    assert seen.next() == "closed"
+
+
 # wsgi.input.
 
 def reading(read, seen):

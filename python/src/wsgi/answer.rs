@@ -21,15 +21,20 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::gone::client_gone;
+use super::gone::{Patience, client_gone};
 use crate::environ::is_hop_by_hop;
 
 /// Pieces that may wait for the connection.
 const PIECES: usize = 4;
+/// The most in one of them: a client that takes so little in the time that it is waited for is taken to have gone.
+const PIECE: usize = 64 * 1024;
 
 /// An answer that is under way, shared by `start_response`, `write` and the host.
 #[derive(Clone)]
-pub(super) struct Answer(Arc<Mutex<State>>);
+pub(super) struct Answer {
+    state: Arc<Mutex<State>>,
+    patience: Patience,
+}
 
 struct State {
     reply: Option<oneshot::Sender<Response<Body>>>,
@@ -55,13 +60,17 @@ struct Stream {
 }
 
 impl Answer {
-    pub(super) fn new(reply: oneshot::Sender<Response<Body>>, of_head_request: bool) -> Self {
-        let reply = Some(reply);
-        Self(Arc::new(Mutex::new(State { reply, head: None, stream: None, of_head_request })))
+    pub(super) fn new(
+        reply: oneshot::Sender<Response<Body>>,
+        of_head_request: bool,
+        patience: Patience,
+    ) -> Self {
+        let state = State { reply: Some(reply), head: None, stream: None, of_head_request };
+        Self { state: Arc::new(Mutex::new(state)), patience }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a body that is this one piece, whose length is the body's where the application has not said it.
@@ -77,9 +86,9 @@ impl Answer {
         if piece.as_bytes().is_empty() {
             return Ok(());
         }
-        let bytes = Bytes::copy_from_slice(piece.as_bytes());
+        let mut bytes = Bytes::copy_from_slice(piece.as_bytes());
         if state.reply.is_some() {
-            return state.send_head(py, bytes);
+            state.send_head(py, &mut bytes)?;
         }
         let Some(stream) = &state.stream else {
             // Of an answer that has no body, or beyond its announced length.
@@ -87,13 +96,18 @@ impl Answer {
         };
         let pieces = stream.pieces.clone();
         drop(state);
-        match pieces.try_send(bytes) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(gone(py)),
-            Err(mpsc::error::TrySendError::Full(bytes)) => {
-                py.detach(|| pieces.blocking_send(bytes)).map_err(|_| gone(py))
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(PIECE));
+            match pieces.try_send(piece) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone(py)),
+                Err(mpsc::error::TrySendError::Full(piece)) => {
+                    let sent = py.detach(|| self.patience.wait(pieces.send(piece)));
+                    sent.and_then(Result::ok).ok_or_else(|| gone(py))?;
+                }
             }
         }
+        Ok(())
     }
 
     /// The application is done: the head, if nothing has gone yet, and the body's end.
@@ -101,7 +115,7 @@ impl Answer {
         let mut state = self.lock();
         if state.reply.is_some() {
             state.announce(0);
-            state.send_head(py, Bytes::new())?;
+            state.send_head(py, &mut Bytes::new())?;
         }
         if let Some(stream) = state.stream.take() {
             stream.whole.store(true, Ordering::Release);
@@ -137,22 +151,20 @@ impl State {
         }
     }
 
-    /// Sends the head, with the first piece of the body: all of it, or the beginning of a stream.
-    fn send_head(&mut self, py: Python<'_>, first: Bytes) -> PyResult<()> {
+    /// Sends the head. The first bytes of the body go with it if they are all of it, and begin a stream otherwise.
+    fn send_head(&mut self, py: Python<'_>, first: &mut Bytes) -> PyResult<()> {
         self.require_head()?;
         let (Some(reply), Some(head)) = (self.reply.take(), self.head.take()) else {
             return Ok(());
         };
         let bare = self.of_head_request || head.is_bare();
         let body = if !bare && head.content_length() == Some(first.len()) {
-            Body::from(first)
+            Body::from(std::mem::take(first))
         } else {
             let (stream, body) = Stream::new();
             if bare {
                 stream.whole.store(true, Ordering::Release);
             } else {
-                // There is room: it is the first.
-                let _ = (!first.is_empty()).then(|| stream.pieces.try_send(first));
                 self.stream = Some(stream);
             }
             body

@@ -8,9 +8,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tokio::runtime::Handle;
 
-use super::gone::client_gone;
+use super::gone::{Patience, client_gone};
 
 /// All that there is.
 const NO_LIMIT: usize = usize::MAX;
@@ -23,7 +22,7 @@ const LINGER: Duration = Duration::from_secs(10);
 pub(super) struct Input {
     state: Mutex<State>,
     unread: Unread,
-    runtime: Handle,
+    patience: Patience,
 }
 
 /// What becomes of a body that the application has not read.
@@ -43,9 +42,9 @@ struct State {
 }
 
 impl Input {
-    pub(super) fn new(body: Body, unread: Unread, runtime: Handle) -> Self {
+    pub(super) fn new(body: Body, unread: Unread, patience: Patience) -> Self {
         let body = (!http_body::Body::is_end_stream(&body)).then_some(body);
-        Self { state: Mutex::new(State { body, buffer: Bytes::new() }), unread, runtime }
+        Self { state: Mutex::new(State { body, buffer: Bytes::new() }), unread, patience }
     }
 
     /// The request is over: nothing can be read any longer.
@@ -57,7 +56,7 @@ impl Input {
         if let Some(body) = body
             && self.unread == Unread::IsRead
         {
-            self.runtime.spawn(async { tokio::time::timeout(LINGER, read_away(body)).await });
+            self.patience.runtime().spawn(async { tokio::time::timeout(LINGER, read_away(body)).await });
         }
     }
 
@@ -80,7 +79,7 @@ impl Input {
                 let found = state.find(size - all.len(), until);
                 let length = found.unwrap_or(state.buffer.len());
                 all.extend_from_slice(&state.buffer.split_to(length));
-                if found.is_some() || !state.fill(&self.runtime)? {
+                if found.is_some() || !state.fill(&self.patience)? {
                     return Ok(all.freeze());
                 }
             }
@@ -105,13 +104,13 @@ impl State {
     }
 
     /// Takes the next piece of the body, where the buffer is empty. False at its end.
-    fn fill(&mut self, runtime: &Handle) -> Result<bool, String> {
+    fn fill(&mut self, patience: &Patience) -> Result<bool, String> {
         let Some(body) = &mut self.body else {
             return Ok(false);
         };
         loop {
-            match runtime.block_on(body.frame()) {
-                Some(Ok(frame)) => {
+            match patience.wait(body.frame()) {
+                Some(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
@@ -120,13 +119,17 @@ impl State {
                         return Ok(true);
                     }
                 }
-                Some(Err(error)) => {
+                Some(Some(Err(error))) => {
                     self.body = None;
                     return Err(format!("the client went before its body was read: {error}"));
                 }
-                None => {
+                Some(None) => {
                     self.body = None;
                     return Ok(false);
+                }
+                None => {
+                    self.body = None;
+                    return Err("the client has sent nothing of its body for too long".to_owned());
                 }
             }
         }

@@ -20,12 +20,12 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::environ::{self, Base, Head};
 use crate::pool::{Pool, returned};
 use answer::{Answer, StartResponse};
+pub(crate) use gone::Patience;
 use input::{Input, Unread};
 
 /// Requests that may wait for a thread; more are answered 503.
@@ -39,7 +39,7 @@ struct Inner {
     application: Py<PyAny>,
     base: Base,
     pool: Arc<Pool>,
-    runtime: Handle,
+    patience: Patience,
     secure: bool,
 }
 
@@ -48,10 +48,10 @@ impl Host {
         application: Py<PyAny>,
         base: Base,
         pool: Arc<Pool>,
-        runtime: Handle,
+        patience: Patience,
         secure: bool,
     ) -> Self {
-        Self(Arc::new(Inner { application, base, pool, runtime, secure }))
+        Self(Arc::new(Inner { application, base, pool, patience, secure }))
     }
 
     /// A router with the application behind every path.
@@ -85,7 +85,7 @@ impl Inner {
         if reply.is_closed() {
             return;
         }
-        let answer = Answer::new(reply, request.method() == Method::HEAD);
+        let answer = Answer::new(reply, request.method() == Method::HEAD, self.patience.clone());
         if let Err(error) = self.run(py, request, &answer) {
             if !gone::is_client_gone(py, &error) {
                 error.display(py);
@@ -111,7 +111,7 @@ impl Inner {
             environ.set_item(pyo3::intern!(py, "HTTP_HOST"), host)?;
         }
         let unread = if parts.headers.contains_key(header::EXPECT) { Unread::Ends } else { Unread::IsRead };
-        let input = Py::new(py, Input::new(body, unread, self.runtime.clone()))?;
+        let input = Py::new(py, Input::new(body, unread, self.patience.clone()))?;
         environ.set_item(pyo3::intern!(py, "wsgi.input"), &input)?;
         let start_response = Py::new(py, StartResponse::new(answer.clone()))?;
         let result = returned(py, self.application.bind(py).call1((environ, start_response)));
