@@ -49,7 +49,6 @@ impl Default for Builder {
         Self {
             options: Options {
                 path: "/socket.io/".into(),
-                max_sessions: crate::limits::default_max_sessions(),
                 max_total_queue_bytes: crate::limits::default_max_total_queue_bytes(),
                 ..Options::default()
             },
@@ -216,9 +215,10 @@ impl Builder {
         self
     }
 
-    /// Sessions at the same time; more are answered 503. Default: nine tenths of the descriptors that the process may open.
+    /// Sessions at the same time; more are answered 503. Default: nine tenths of the descriptors that the process may open,
+    /// which the server's own listener [raises](crate::Listen::keep_file_limit).
     pub fn max_sessions(mut self, sessions: usize) -> Self {
-        self.options.max_sessions = sessions;
+        self.options.max_sessions = Some(sessions);
         self
     }
 

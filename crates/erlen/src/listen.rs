@@ -4,6 +4,7 @@
 //! the WebSocket behind it never change threads. The router's requests run on the runtime that built the server.
 
 mod front;
+mod spare;
 
 use std::future::{Future, IntoFuture};
 use std::io;
@@ -37,6 +38,14 @@ pub struct Listen<S = Server> {
     router: Option<Router>,
     wrap: Option<Wrap>,
     stop: Option<Pin<Box<dyn Future<Output = Stop> + Send>>>,
+    file_limit: FileLimit,
+}
+
+/// What happens to the process's limit of open files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FileLimit {
+    Raised,
+    Kept,
 }
 
 /// How a listener ends.
@@ -83,12 +92,30 @@ impl<A: Application> Engine<A> {
 impl<S: Answer> Listen<S> {
     fn new(server: S, address: impl ToSocketAddrs) -> Self {
         let addresses = address.to_socket_addrs().map(Iterator::collect);
-        Self { server, addresses, given: None, router: None, wrap: None, stop: None }
+        Self {
+            server,
+            addresses,
+            given: None,
+            router: None,
+            wrap: None,
+            stop: None,
+            file_limit: FileLimit::Raised,
+        }
     }
 
     /// Serves an axum router for all that is not the server's own.
     pub fn router(mut self, router: Router) -> Self {
         self.router = Some(router);
+        self
+    }
+
+    /// Leaves the process's limit of open files as it is.
+    ///
+    /// A connection is a descriptor, and the soft limit of many systems is 1 024. So the listener raises it to the hard limit,
+    /// which needs no privilege; child processes inherit it. With the limit grows [`max_sessions`](crate::Builder::max_sessions),
+    /// unless that was set. Past the limit a newcomer is closed at once, and whoever is connected goes on.
+    pub fn keep_file_limit(mut self) -> Self {
+        self.file_limit = FileLimit::Kept;
         self
     }
 
@@ -133,6 +160,9 @@ impl<S: Answer> Listen<S> {
     /// When the address is taken, or not this machine's.
     pub async fn bind(self) -> io::Result<Bound<S>> {
         let addresses = self.addresses?;
+        if self.file_limit == FileLimit::Raised {
+            self.server.engine().raise_file_limit();
+        }
         let listener = match self.given {
             Some(listener) => {
                 listener.set_nonblocking(true)?;

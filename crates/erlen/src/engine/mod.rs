@@ -52,6 +52,7 @@ pub(crate) use shard::READ_BUFFER;
 pub use stream::AnyStream;
 use tokio::sync::watch;
 
+use crate::limits;
 use addresses::Addresses;
 use sessions::Sessions;
 use shard::Shard;
@@ -106,6 +107,7 @@ pub struct Engine<A: Application> {
     /// Held by the thread that cuts slow clients.
     relief: Mutex<()>,
     next_shard: AtomicUsize,
+    max_sessions: AtomicUsize,
     refused: Counter,
     closing: AtomicBool,
     closed: watch::Sender<bool>,
@@ -122,6 +124,7 @@ impl<A: Application> Engine<A> {
             options.shards = std::thread::available_parallelism().map_or(1, usize::from);
         }
         options.session.allow_upgrades &= options.transports.websocket;
+        let max_sessions = options.max_sessions.unwrap_or_else(limits::default_max_sessions);
         let shards = (0..options.shards).map(Shard::start).collect::<Result<_, _>>()?;
         Ok(Arc::new(Self {
             app,
@@ -133,6 +136,7 @@ impl<A: Application> Engine<A> {
             shards,
             sessions: Sessions::new(),
             next_shard: AtomicUsize::new(0),
+            max_sessions: AtomicUsize::new(max_sessions),
             refused: Counter::default(),
             closing: AtomicBool::new(false),
             closed: watch::Sender::new(false),
@@ -255,8 +259,16 @@ impl<A: Application> Engine<A> {
         &self.shards
     }
 
+    /// Raises the process's limit of open files, and the bound on sessions that is taken from it.
+    pub(crate) fn raise_file_limit(&self) {
+        limits::raise_open_files();
+        if self.options.max_sessions.is_none() {
+            self.max_sessions.store(limits::default_max_sessions(), Relaxed);
+        }
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        self.options.max_sessions != usize::MAX && self.sessions.len() >= self.options.max_sessions
+        self.sessions.len() >= self.max_sessions.load(Relaxed)
     }
 
     /// Opens a session; the caller drives it from here on.

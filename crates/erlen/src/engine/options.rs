@@ -37,8 +37,8 @@ pub struct Options {
     pub cookie: Option<Cookie>,
     /// I/O threads. 0 means one a core.
     pub shards: usize,
-    /// Sessions at the same time; more are refused with 503.
-    pub max_sessions: usize,
+    /// Sessions at the same time; more are refused with 503. `None`: nine tenths of the descriptors that the process may open.
+    pub max_sessions: Option<usize>,
     /// Bytes that may wait for the slow clients of all sessions together; past it those that hold the most are cut.
     pub max_total_queue_bytes: usize,
     /// Bounds for each address.
@@ -71,7 +71,7 @@ impl Default for Options {
             cors: None,
             cookie: None,
             shards: 0,
-            max_sessions: usize::MAX,
+            max_sessions: None,
             max_total_queue_bytes: 256 << 20,
             address_limits: AddressLimits::default(),
             header_timeout: Duration::from_secs(10),

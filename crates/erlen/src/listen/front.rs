@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tower_service::Service;
 
 use super::Wrap;
+use super::spare::Spare;
 use crate::engine::{self, Arrival, Below, MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::service::Answer;
 
@@ -36,9 +37,6 @@ pub(super) enum Place {
     /// On the connection's shard.
     Shard,
 }
-
-/// How long nothing is accepted after the system refused a descriptor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What serves connections.
 pub(super) struct Front<S> {
@@ -69,7 +67,7 @@ impl<S: Answer> Front<S> {
         // On Linux, what is accepted inherits it.
         let _ = SockRef::from(&listener).set_tcp_nodelay(true);
         let mut stopped = self.stopped.clone();
-        let mut complained = false;
+        let mut spare = Spare::new(&listener);
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -78,13 +76,7 @@ impl<S: Answer> Front<S> {
             match accepted {
                 Ok((tcp, peer)) => self.assign(tcp, peer),
                 Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    if !std::mem::replace(&mut complained, true) {
-                        tracing::error!(target: "erlen", %error,
-                            "no connection can be accepted; raise the limit of open files (ulimit -n)");
-                    }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+                Err(error) => spare.make_do(&listener, &error).await,
             }
         }
     }

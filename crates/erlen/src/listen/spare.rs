@@ -1,0 +1,62 @@
+//! A descriptor in reserve, for when there are no others: a newcomer is taken in with it and closed at once. Left in the
+//! listener's queue it would wait for an answer that does not come, and wake the accepting thread again and again.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, Socket};
+use tokio::net::TcpListener;
+
+use crate::limits;
+
+/// How long nothing is accepted where nobody can even be turned away.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often the log is told at most.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// The descriptor, and what became of newcomers.
+pub(super) struct Spare {
+    /// The listening socket once more, which is as good as any file. `None` when somebody else took its place.
+    held: Option<Socket>,
+    turned_away: u64,
+    told: Option<Instant>,
+}
+
+impl Spare {
+    pub(super) fn new(listener: &TcpListener) -> Self {
+        Self { held: again(listener), turned_away: 0, told: None }
+    }
+
+    /// Does what can be done when the listener cannot accept.
+    pub(super) async fn make_do(&mut self, listener: &TcpListener, error: &io::Error) {
+        let helped = limits::is_out_of_files(error) && self.turn_away(listener).await;
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            self.told = Some(Instant::now());
+            tracing::error!(target: "erlen", %error, turned_away = self.turned_away,
+                "no connection can be accepted; raise the limit of open files (ulimit -Hn, LimitNOFILE of systemd)");
+        }
+        if !helped {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Closes the newcomer for whom there is no descriptor. False where there is not even the spare one.
+    async fn turn_away(&mut self, listener: &TcpListener) -> bool {
+        let Some(spare) = self.held.take().or_else(|| again(listener)) else {
+            return false;
+        };
+        drop(spare);
+        // Not awaited: there may be no newcomer, since the system looks for a descriptor first.
+        let newcomer = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await;
+        self.turned_away += u64::from(matches!(newcomer, Poll::Ready(Ok(_))));
+        drop(newcomer);
+        self.held = again(listener);
+        true
+    }
+}
+
+fn again(listener: &TcpListener) -> Option<Socket> {
+    SockRef::from(listener).try_clone().ok()
+}
