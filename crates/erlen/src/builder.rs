@@ -142,6 +142,14 @@ impl Builder {
         self
     }
 
+    /// How long a client may take no bytes of an answer over HTTP. Default 60 s; it is at least a heartbeat's interval and
+    /// timeout together. It holds on the listener of [`Server::listen`], on Linux; for WebSockets there is
+    /// [`write_stall`](Self::write_stall).
+    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.options.answer_timeout = timeout;
+        self
+    }
+
     /// How long a WebSocket message that comes in fragments may take. Default 20 s.
     pub fn fragment_timeout(mut self, timeout: Duration) -> Self {
         self.options.fragment_timeout = timeout;

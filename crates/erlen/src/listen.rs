@@ -171,6 +171,8 @@ impl<S: Answer> Listen<S> {
             None => TcpListener::bind(&addresses[..]).await?,
         };
         let address = listener.local_addr()?;
+        #[cfg(target_os = "linux")]
+        cut_who_takes_nothing(&listener, self.server.engine().options())?;
         Ok(Bound {
             server: self.server,
             listener,
@@ -252,6 +254,15 @@ impl<S: Answer> IntoFuture for Bound<S> {
             Ok(())
         })
     }
+}
+
+/// Has the kernel end connections whose peers take no bytes, whatever is served on them: what is accepted inherits the
+/// option. A session's heartbeat comes first, so that its end has the reason that it has elsewhere.
+#[cfg(target_os = "linux")]
+fn cut_who_takes_nothing(listener: &TcpListener, options: &crate::engine::Options) -> io::Result<()> {
+    let heartbeat = options.session.ping_interval.saturating_add(options.session.ping_timeout);
+    let timeout = options.answer_timeout.max(heartbeat);
+    socket2::SockRef::from(listener).set_tcp_user_timeout(Some(timeout))
 }
 
 /// The signals that stop a process.

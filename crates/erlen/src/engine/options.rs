@@ -48,6 +48,8 @@ pub struct Options {
     pub header_timeout: Duration,
     /// How long the body of a POST may take.
     pub body_timeout: Duration,
+    /// How long a client may take no bytes of an answer over HTTP, on the listener of the engine's own.
+    pub answer_timeout: Duration,
     /// How long a WebSocket message that comes in fragments may take.
     pub fragment_timeout: Duration,
     /// How long a WebSocket's closing handshake may take.
@@ -76,6 +78,7 @@ impl Default for Options {
             address_limits: AddressLimits::default(),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(60),
             fragment_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
             max_header_bytes: 16 * 1024,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{House, Http, Poll, Ws, frame, ms, until};
+use crate::support::{House, Http, Poll, Ws, alone, frame, ms, resident, until};
 
 #[tokio::test]
 async fn a_head_that_never_ends_and_a_connection_that_waits_are_cut_after_ten_seconds() {
@@ -33,6 +33,28 @@ async fn a_close_that_the_client_never_answers_ends_by_its_deadline() {
     rude.closes().await;
     until("no connection is left", || house.io.engine().connection_count() == 0).await;
     house.is_empty().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_answer_of_which_the_client_takes_no_bytes_is_freed_with_its_connection() {
+    const LARGE: usize = 32 << 20;
+    if !alone("deadlines::an_answer_of_which_the_client_takes_no_bytes_is_freed_with_its_connection") {
+        return;
+    }
+    // The session itself has to live until it has asked.
+    let house =
+        House::with(|b| b.answer_timeout(ms(300)).ping_interval(ms(2_000)).ping_timeout(ms(4_000))).await;
+    let poll = Poll::join(house.addr).await;
+    let before = resident();
+    house.io.emit("large", "x".repeat(LARGE)).unwrap();
+    let answer = poll.begin_get().await;
+    house.has_read().await;
+    assert_eq!(house.io.metrics().queued_bytes, 0, "the answer is on its way");
+    assert!(resident() > before + LARGE / 2, "and waits for its client");
+    until("it is freed", || resident() < before + LARGE / 2).await;
+    drop(answer);
+    house.still_serves().await;
 }
 
 #[tokio::test]
