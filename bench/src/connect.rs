@@ -32,7 +32,7 @@ fn turn(fleet: &mut Fleet, cycles: &mut u64) -> Result<(), LoadError> {
                 *cycles += 1;
                 fleet.open(client)?;
             }
-            Arrival::Messages(..) => {}
+            Arrival::Messages(..) | Arrival::Stamp(..) => {}
         }
     }
     Ok(())

@@ -24,9 +24,14 @@ pub enum Arrival {
     Joined(usize),
     /// So many messages came in one read.
     Messages(usize, u64),
+    /// A read had a stamp in it, as [`Fleet::find_stamps`] finds them.
+    Stamp(usize, u64),
     /// The server closed its side after the client did.
     Ended(usize),
 }
+
+/// Finds what a server wrote into its messages, such as a time, in the bytes of one read.
+pub type FindStamps = fn(&[u8], &mut Vec<u64>);
 
 /// All clients of one measurement.
 #[derive(Debug)]
@@ -44,6 +49,8 @@ pub struct Fleet {
     /// How many at the end take no part.
     bystanders: usize,
     segments_before: u64,
+    find_stamps: Option<FindStamps>,
+    stamps: Vec<u64>,
     /// What arrived since it was last reset.
     pub tally: Tally,
 }
@@ -78,6 +85,8 @@ impl Fleet {
             last_progress: Instant::now(),
             bystanders: 0,
             segments_before: 0,
+            find_stamps: None,
+            stamps: Vec::new(),
             tally: Tally::default(),
         })
     }
@@ -94,6 +103,11 @@ impl Fleet {
             self.epoll.remove(&client.stream).map_err(|e| LoadError::Io("epoll", e))?;
         }
         Ok(())
+    }
+
+    /// From here on what is read is looked at too; else it is only counted. A stamp that two reads share is not found.
+    pub fn find_stamps(&mut self, find: FindStamps) {
+        self.find_stamps = Some(find);
     }
 
     /// Those at the end whose connections have ended are no clients any longer.
@@ -228,6 +242,10 @@ impl Fleet {
             Phase::Joined => {
                 let mut news = Tally::default();
                 client.counter.feed(bytes, &mut news)?;
+                if let Some(find) = self.find_stamps {
+                    find(bytes, &mut self.stamps);
+                    self.arrivals.extend(self.stamps.drain(..).map(|stamp| Arrival::Stamp(index, stamp)));
+                }
                 self.count(index, news)
             }
             Phase::Handshake(handshake) => {

@@ -85,7 +85,8 @@ fn paced(
     }
 }
 
-fn percentiles(mut late: Vec<u32>) -> Latency {
+/// What half, 99 of 100 and 999 of 1 000 of the times do not exceed.
+pub(crate) fn percentiles(mut late: Vec<u32>) -> Latency {
     late.sort_unstable();
     let at = |part: f64| {
         let rank = (late.len() as f64 * part).ceil() as usize;

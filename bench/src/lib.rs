@@ -32,3 +32,4 @@ pub mod scenario;
 pub mod slow;
 pub mod sys;
 pub mod table;
+pub mod viewers;

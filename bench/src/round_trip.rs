@@ -32,7 +32,7 @@ fn run(plan: &Plan, frame: &[u8]) -> Result<Outcome, LoadError> {
                     let sentence = format!("client {client} got {many} answers to one message");
                     return Err(LoadError::Count(sentence));
                 }
-                Arrival::Joined(_) | Arrival::Ended(_) => {}
+                Arrival::Joined(_) | Arrival::Ended(_) | Arrival::Stamp(..) => {}
             }
         }
         for &client in &answered {

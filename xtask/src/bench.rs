@@ -26,10 +26,13 @@ struct Peer {
     versions: String,
 }
 
-/// `[--peers a,b|all|none]` and what `compare` takes, such as `--suite growth`; or `--routes [RUNS [SECONDS]]`.
+/// `[--peers a,b|all|none]` and what `compare` takes, such as `--suite growth`; or `--routes [RUNS [SECONDS]]`, or
+/// `--live [SECONDS]`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    if let Some(("--routes", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return routes(rest);
+    match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("--routes", rest)) => return routes(rest),
+        Some(("--live", rest)) => return live(rest),
+        _ => {}
     }
     let mut wanted = "all".to_owned();
     let mut rest = Vec::new();
@@ -65,6 +68,21 @@ fn routes(arguments: &[String]) -> Result<(), Failure> {
     let mut routes = Command::new(flask_python()?);
     routes.arg(peer("flask/routes.py")).arg(target_dir().join("release/load")).args(arguments);
     step("routes", routes)
+}
+
+/// What Erlen Live itself costs: its page in a browser, and many viewers of one board.
+fn live(arguments: &[String]) -> Result<(), Failure> {
+    tools::node()?;
+    let chromium = tools::chromium()?;
+    let packages = ["--package", "erlen-bench", "--package", "erlen-dashboard"];
+    step("build", cargo(&[&["build", "--release", "--bins"], packages.as_slice()].concat()))?;
+    let folder = tools::folder("apps/dashboard/tests/page");
+    tools::npm_ci(&folder)?;
+    let bin = target_dir().join("release");
+    let mut cost = Command::new("node");
+    cost.arg("cost.js").args(arguments).current_dir(folder).env("CHROMIUM", chromium);
+    cost.env("ERLEN_LIVE_BIN", bin.join("erlen-dashboard")).env("VIEWERS_BIN", bin.join("viewers"));
+    step("live", cost)
 }
 
 fn chosen(wanted: &str) -> Result<Vec<&str>, Failure> {

@@ -22,6 +22,7 @@ cargo xtask bench [--peers LIST] [--suite SUITE] […]
                                      erlen-flask,socketioxide,node,gevent,threading,uvicorn;
                                      SUITE: table, payloads, growth, bystanders, memory; see bench/
 cargo xtask bench --routes           a plain Flask route on Erlen, gunicorn, waitress and granian
+cargo xtask bench --live [SECONDS]   what Erlen Live costs: its page in Chromium, 1 000 viewers
 cargo xtask screenshots              the README's pictures of Erlen Live";
 
 fn main() -> ExitCode {

@@ -26,6 +26,7 @@ export async function startServer(args = [], env = {}) {
   return {
     address,
     port: Number(new URL(address).port),
+    pid: child.pid,
     async stop() {
       child.kill("SIGTERM");
       await exited;
@@ -74,9 +75,10 @@ export function startBrowser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: BROWSER_ARGS });
 }
 
-/** Opens the page and remembers what it complains about. */
-export async function openPage(browser, url, { width = 1440, height = 900 } = {}) {
+/** Opens the page and remembers what it complains about; `prepare` gets it before. */
+export async function openPage(browser, url, { width = 1440, height = 900, prepare } = {}) {
   const page = await browser.newPage({ viewport: { width, height } });
+  await prepare?.(page);
   page.setDefaultTimeout(20000);
   page.complaints = [];
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.complaints.push(message.text()); });
