@@ -23,7 +23,11 @@ export class ChartPanel extends Panel {
     this.element.append(this.summary);
     this.button = this.tableButton(() => actions.toggleTable(spec.id));
     this.table = new DataTable(spec);
-    this.unlisten = crosshair.listen(() => this.view && this.#legend());
+    this.unlisten = crosshair.listen(() => {
+      if (!this.view) return;
+      this.#legend();
+      this.#slider();
+    });
   }
 
   destroy() {
@@ -42,18 +46,27 @@ export class ChartPanel extends Panel {
     const to = view.to;
     const lost = outages.within(to - view.window, to);
     if (!this.now.some(({ name }) => store.last(name, to))) return this.#empty(view);
-    setText(this.summary, summarise(this.spec.title, store, this.now, view, this.spec.unit, lost));
     const asTable = view.tables.includes(this.spec.id);
     this.button.setAttribute("aria-pressed", String(asTable));
     this.show(asTable ? this.table.element : this.plot, "live");
     this.remark(this.#aged(view), lost);
     this.#legend();
+    this.#speak(lost);
     if (asTable) {
       this.table.draw(store, this.now, view);
       return;
     }
     this.chart ??= new Chart(this.plot, this.spec);
     this.chart.draw(store, this.now, to - view.window, to, lost);
+  }
+
+  /** Nobody listens to more than a sentence a second, so the words follow whole seconds. */
+  #speak(lost) {
+    const { to, window } = this.view;
+    const moment = [Math.floor(to), window, this.store.version, this.legendKey, lost.map(({ text: words }) => words)].join();
+    if (moment === this.spoken) return;
+    this.spoken = moment;
+    setText(this.summary, summarise(this.spec.title, this.store, this.now, this.view, this.spec.unit, lost));
     this.#slider();
   }
 
@@ -66,14 +79,14 @@ export class ChartPanel extends Panel {
   /** A posted series has its own pace, and is stale when it is silent for longer than usual. */
   #aged(view) {
     if (!this.spec.sparse || view.stale > 0) return view;
-    const newest = Math.max(...this.now.map(({ name }) => this.store.last(name, view.to)?.t ?? 0));
+    const age = view.to - Math.max(...this.now.map(({ name }) => this.store.last(name, view.to)?.t ?? 0));
+    if (age <= 10) return view;
     const { times } = this.store;
     const present = this.now.flatMap(({ name }) => {
       const column = this.store.column(name);
       return times.filter((t, at) => !Number.isNaN(column[at]));
     });
-    const age = view.to - newest;
-    return age > Math.max(10, silence([...new Set(present)].sort((a, b) => a - b))) ? { ...view, stale: age } : view;
+    return age > silence([...new Set(present)].sort((a, b) => a - b)) ? { ...view, stale: age } : view;
   }
 
   #legend() {
@@ -95,7 +108,6 @@ export class ChartPanel extends Panel {
     } else if (this.note.classList.contains("time")) {
       this.remark(this.#aged(this.view), outages.within(this.view.to - this.view.window, this.view.to));
     }
-    this.#slider();
   }
 
   /** The crosshair's moment, if it is in view. */

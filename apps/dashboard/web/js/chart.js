@@ -1,6 +1,7 @@
 // One streaming chart: uPlot with this page's axes, gaps, outages and crosshair.
 //
-// It is told what to draw (`draw`) and says where the mouse is; it fetches nothing and keeps no points of its own.
+// It is told what to draw (`draw`) and says where the mouse is; it fetches nothing and keeps no points of its own. What
+// nobody sees, or has been drawn already, it does not draw: canvas drawing is most of what the page costs.
 
 import { crosshair } from "./crosshair.js";
 import { axis, clock } from "./format.js";
@@ -17,21 +18,42 @@ export class Chart {
     this.spec = spec;
     this.plot = null;
     this.key = "";
+    /** What is to be seen, what of it was drawn last, and whether the place is in the viewport. */
+    this.wanted = null;
+    this.drawn = "";
+    this.isInView = false;
     this.resize = new ResizeObserver(() => this.#fit());
     this.resize.observe(place);
+    this.sight = new IntersectionObserver((entries) => {
+      this.isInView = entries.at(-1).isIntersecting;
+      this.#draw();
+    });
+    this.sight.observe(place);
     this.unlisten = crosshair.listen(() => this.#point());
   }
 
   destroy() {
     this.resize.disconnect();
+    this.sight.disconnect();
     this.unlisten();
     this.plot?.destroy();
   }
 
-  /** Draws the lines between two times; gives back the values' range for the summary. */
+  /** Draws the lines between two times, now or when they come into view. */
   draw(store, lines, from, to, outages) {
-    this.outages = outages;
+    this.wanted = { store, lines, from, to, outages };
+    this.#draw();
+  }
+
+  /** The first drawing is made out of view too, so that a chart that is scrolled to is never blank. */
+  #draw() {
+    if (!this.wanted || (this.plot && !this.isInView)) return;
+    const { store, lines, from, to, outages } = this.wanted;
     const key = lines.map(({ name, color }) => `${name}:${color}`).join("|");
+    const picture = [key, to - from, store.version, ...outages.map((each) => [each.from, each.isOpen ? "open" : each.to])].join();
+    if (picture === this.drawn && Math.abs(to - this.x.max) < this.#step()) return;
+    this.drawn = picture;
+    this.outages = outages;
     if (key !== this.key) this.#create(lines);
     this.key = key;
     const data = this.#data(store, lines, from, to);
@@ -53,7 +75,13 @@ export class Chart {
 
   /** Colours are read when drawing, so a new theme needs no new chart. */
   redraw() {
-    this.plot?.redraw(false, true);
+    if (this.isInView) this.plot?.redraw(false, true);
+    else this.drawn = "";
+  }
+
+  /** How many seconds make a difference: those of a pixel, and a whole one in any case. */
+  #step() {
+    return Math.min(1, (this.x.max - this.x.min) / this.plot.bbox.width);
   }
 
   #data(store, lines, from, to) {

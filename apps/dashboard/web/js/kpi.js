@@ -1,6 +1,6 @@
 // The row of numbers: value, change over the window, sparkline, state.
 
-import { el, setText } from "./dom.js";
+import { el, setAttribute, setText } from "./dom.js";
 import { parts, span, text } from "./format.js";
 import { sparkline } from "./sparkline.js";
 
@@ -23,7 +23,7 @@ export class Kpi {
   draw(store, view) {
     const { spec } = this;
     const last = store.last(spec.series, view.to);
-    this.element.dataset.state = !last ? "waiting" : view.stale > 0 ? "stale" : "live";
+    setAttribute(this.element, "data-state", !last ? "waiting" : view.stale > 0 ? "stale" : "live");
     if (!last) {
       setText(this.bold, "waiting");
       return;
@@ -49,7 +49,7 @@ export class Kpi {
       return;
     }
     const [amount, way] = difference(first, last.value, this.spec.unit);
-    this.change.dataset.tone = tone(way, this.spec.better);
+    setAttribute(this.change, "data-tone", tone(way, this.spec.better));
     setText(this.bold, `${SIGNS[way]} ${amount}`);
     setText(this.rest, ` in ${span(Math.min(view.window, seconds + 1))}`);
   }

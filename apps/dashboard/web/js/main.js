@@ -5,7 +5,7 @@
 import { ChartPanel } from "./chart-panel.js";
 import { Connection } from "./connection.js";
 import { crosshair } from "./crosshair.js";
-import { el, icon, setText } from "./dom.js";
+import { el, icon, setAttribute, setText } from "./dom.js";
 import { clock, span } from "./format.js";
 import { Kpi } from "./kpi.js";
 import { Panel } from "./panel.js";
@@ -125,7 +125,7 @@ function draw() {
   }
   if (state.paused && frozen === null) frozen = store.newest ?? null;
   chip();
-  controls();
+  resume();
   trouble.draw(connection.trouble);
   if (!spec) return start();
   const view = look();
@@ -168,8 +168,8 @@ function chip() {
   };
   const element = by("chip");
   if (!element.firstChild) element.append(el("span", { class: "mark" }), el("span", { class: "word" }), el("span", { class: "detail" }));
-  element.dataset.state = word;
-  element.title = word === "live" ? `${transport}, round trip${trip.replace(" ·", "")}` : "The page reconnects by itself and fetches what it missed.";
+  setAttribute(element, "data-state", word);
+  setAttribute(element, "title", word === "live" ? `${transport}, round trip${trip.replace(" ·", "")}` : "The page reconnects by itself and fetches what it missed.");
   setText(element.children[1], word === "live" ? "live" : word);
   setText(element.children[2], details[word]);
 }
@@ -205,16 +205,21 @@ function controls() {
   }
   for (const button of by("windows").children) button.setAttribute("aria-pressed", String(Number(button.dataset.window) === state.window));
   by("refresh").value = state.rate;
-  const behind = frozen === null || store.newest === undefined ? 0 : Math.max(0, store.newest - frozen);
   const pause = by("pause");
   pause.setAttribute("aria-pressed", String(state.paused));
-  setText(pause.lastChild, state.paused ? `Resume${behind ? ` · ${span(behind)}` : ""}` : "Pause");
   pause.querySelector("path").setAttribute("d", state.paused ? PLAY : PAUSE);
   by("theme").querySelector("path").setAttribute("d", theme.isLight() ? MOON : SUN);
   by("theme").setAttribute("aria-label", theme.isLight() ? "Dark theme" : "Light theme");
   const title = BOARDS.find(([id]) => id === state.board)?.[1] ?? "Erlen Live";
   document.title = `${title} · Erlen Live`;
   setText(by("title"), title);
+  resume();
+}
+
+/** The word on the pause button: how far the view is behind. It alone of the controls moves on with the ticks. */
+function resume() {
+  const behind = frozen === null || store.newest === undefined ? 0 : Math.max(0, store.newest - frozen);
+  setText(by("pause").lastChild, state.paused ? `Resume${behind ? ` · ${span(behind)}` : ""}` : "Pause");
 }
 
 function askSecret({ message, hint }, wasGiven) {

@@ -1,6 +1,6 @@
 // The frame of a card and its four drawn states; what is inside comes from the kinds below it.
 
-import { el, icon, setText } from "./dom.js";
+import { el, icon, setAttribute, setText } from "./dom.js";
 import { span } from "./format.js";
 
 const COPY = "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3";
@@ -28,7 +28,7 @@ export class Panel {
 
   /** Puts a part into the card's body, once. */
   show(part, state) {
-    this.element.dataset.state = state;
+    setAttribute(this.element, "data-state", state);
     if (this.shown === part) return false;
     this.shown = part;
     this.body.replaceWith(part);
@@ -55,7 +55,7 @@ export class Panel {
   /** What stands at the right of the heading: how old the points are, an outage, or nothing. */
   remark(view, outages) {
     const stale = view.stale > 0;
-    if (this.element.dataset.state !== "failed") this.element.dataset.state = stale ? "stale" : "live";
+    if (this.element.dataset.state !== "failed") setAttribute(this.element, "data-state", stale ? "stale" : "live");
     const outage = outages.at(-1);
     setText(this.note, stale ? `◷ stale since ${span(view.stale)}` : outage && this.spec.span >= 6 ? outage.text : "");
     this.note.classList.remove("time");

@@ -7,7 +7,17 @@ const POINTS = 48;
 export function sparkline(width, height) {
   const line = svg("polyline", {});
   const element = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" }, line);
-  return { element, line, draw: (store, name, from, to) => line.setAttribute("points", path(store, name, from, to, width, height)) };
+  let drawn = "";
+  return {
+    element, line,
+    /** A part is longer than a second, so the line is drawn once a second, however often values come. */
+    draw(store, name, from, to) {
+      const picture = [name, Math.floor(to), to - from, store.version].join();
+      if (picture === drawn) return;
+      drawn = picture;
+      line.setAttribute("points", path(store, name, from, to, width, height));
+    },
+  };
 }
 
 /** The mean of each of a few equal parts of the time; parts without a value are left out. */

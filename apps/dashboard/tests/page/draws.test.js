@@ -1,0 +1,111 @@
+// What the page draws, counted and not timed: nothing twice, nothing that nobody sees, and no words faster than they are heard.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { countDraws, takeDraws } from "./draws.js";
+import { drawn, openPage, post, startBrowser, startServer } from "./live.js";
+import { startQuickWire } from "./quick-wire.js";
+
+let server;
+let wire;
+let browser;
+
+before(async () => {
+  server = await startServer();
+  wire = await startQuickWire(server.port);
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  wire?.stop();
+  await server?.stop();
+});
+
+/** Opens the page, by the wire with ten ticks a second or without it, and counts the ticks. */
+async function withPage(address, query, size, check) {
+  const ticks = { seen: 0 };
+  const prepare = async (page) => {
+    await countDraws(page);
+    page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => {
+      if (String(payload).startsWith("42[\"update_dashboard\"")) ticks.seen += 1;
+    }));
+  };
+  const page = await openPage(browser, `${address}/${query}`, { ...size, prepare });
+  try {
+    await page.locator("#chip[data-state=live]", { hasText: "WebSocket" }).waitFor();
+    await check(page, ticks);
+    assert.deepEqual(page.complaints, [], "the console is quiet");
+  } finally {
+    await page.close();
+  }
+}
+
+const withQuickPage = (...rest) => withPage(wire.address, ...rest);
+
+/** Waits until so many more drawings of a panel were counted; gives all back. */
+async function drawings(page, panel, count) {
+  await page.waitForFunction(([id, enough]) => globalThis.draws.filter((draw) => draw.panel === id).length >= enough, [panel, count]);
+  return takeDraws(page);
+}
+
+test("a chart is drawn once a tick at most, and all charts in the same frames", () => withQuickPage("?board=host&window=60", { height: 2000 }, async (page, ticks) => {
+  await drawn(page, "cpu");
+  await takeDraws(page);
+  const before = ticks.seen;
+  const draws = await drawings(page, "cpu", 25);
+  const frames = draws.filter(({ panel }) => panel === "cpu").map(({ frame }) => frame);
+  assert.equal(new Set(frames).size, frames.length, "two in a frame");
+  // What was on its way when the counting began.
+  assert.ok(frames.length <= ticks.seen - before + 2, `${frames.length} drawings for ${ticks.seen - before} ticks`);
+  assert.ok(new Set(draws.map(({ frame }) => frame)).size <= frames.length + 1, "others have frames of their own");
+}));
+
+test("between two ticks nothing is drawn", () => withPage(server.address, "?board=host&window=60", {}, async (page, ticks) => {
+  await drawn(page, "cpu");
+  await takeDraws(page);
+  const before = ticks.seen;
+  const draws = await drawings(page, "cpu", 6);
+  const frames = new Set(draws.map(({ frame }) => frame)).size;
+  assert.ok(frames <= ticks.seen - before + 2, `${frames} drawings for ${ticks.seen - before} ticks`);
+}));
+
+test("a chart is drawn when it has moved by a pixel", () => withQuickPage("?board=host&window=300", {}, async (page, ticks) => {
+  await drawn(page, "cpu");
+  const pixels = await page.locator('[data-panel="cpu"] .u-over').evaluate((over) => over.clientWidth);
+  await takeDraws(page);
+  const before = ticks.seen;
+  const count = (await drawings(page, "cpu", 6)).filter(({ panel }) => panel === "cpu").length;
+  const moved = ((ticks.seen - before + 2) / 10) * (pixels / 300);
+  assert.ok(count <= moved + 2, `${count} drawings for ${moved} pixels`);
+}));
+
+test("a chart out of view is drawn when it is scrolled to, and not before", () => withQuickPage("?board=host&window=60", { height: 420 }, async (page) => {
+  await drawn(page, "cpu");
+  await page.locator('[data-panel="interfaces"] canvas').waitFor({ state: "attached" });
+  await takeDraws(page);
+  const draws = await drawings(page, "cpu", 15);
+  assert.equal(draws.filter(({ panel }) => panel === "interfaces").length, 0);
+  await page.locator('[data-panel="interfaces"]').scrollIntoViewIfNeeded();
+  await drawings(page, "interfaces", 5);
+  const later = await drawings(page, "interfaces", 15);
+  assert.equal(later.filter(({ panel }) => panel === "cpu").length, 0, "and the one that is gone rests");
+}));
+
+test("the words of a chart change with the seconds, its numbers with the ticks", () => withQuickPage("?board=ingest&window=60", {}, async (page, ticks) => {
+  const posting = setInterval(() => post(server.address, "/ingest", JSON.stringify({ values: { clock: performance.now() } })), 100);
+  try {
+    await drawn(page, "posted-1");
+    await page.evaluate(() => {
+      globalThis.said = 0;
+      const watch = new MutationObserver(() => { globalThis.said += 1; });
+      watch.observe(document.querySelector("#summary-posted-1"), { childList: true, characterData: true, subtree: true });
+    });
+    const before = ticks.seen;
+    await page.waitForFunction(() => globalThis.said >= 3);
+    const said = await page.evaluate(() => globalThis.said);
+    assert.ok(said <= (ticks.seen - before) / 10 + 2, `${said} times in ${ticks.seen - before} ticks`);
+  } finally {
+    clearInterval(posting);
+  }
+}));
