@@ -61,6 +61,20 @@ test("a chart is drawn once a tick at most, and all charts in the same frames", 
   assert.ok(new Set(draws.map(({ frame }) => frame)).size <= frames.length + 1, "others have frames of their own");
 }));
 
+test("all texts are written before the first chart is drawn: the style is worked out once a tick, not once a chart", () => withQuickPage("?board=host&window=60", { height: 2000 }, async (page) => {
+  await drawn(page, "load");
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Performance.enable");
+  const styles = async () => (await devtools.send("Performance.getMetrics")).metrics.find(({ name }) => name === "RecalcStyleCount").value;
+  await takeDraws(page);
+  const before = await styles();
+  const draws = await drawings(page, "cpu", 25);
+  const frames = new Set(draws.map(({ frame }) => frame)).size;
+  const count = (await styles()) - before;
+  assert.ok(draws.length > 4 * frames, "there were several charts");
+  assert.ok(count <= 2 * frames + 10, `${count} times in ${frames} frames with ${draws.length} drawings`);
+}));
+
 test("between two ticks nothing is drawn", () => withPage(server.address, "?board=host&window=60", {}, async (page, ticks) => {
   await drawn(page, "cpu");
   await takeDraws(page);

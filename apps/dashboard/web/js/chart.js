@@ -36,13 +36,17 @@ export class Chart {
     this.resize.disconnect();
     this.sight.disconnect();
     this.unlisten();
+    this.wanted = null;
     this.plot?.destroy();
   }
 
-  /** Draws the lines between two times, now or when they come into view. */
+  /**
+   * Draws the lines between two times, or when they come into view. After all cards have written their texts: a canvas that
+   * writes its own between them has the browser work out the page's style once for each chart.
+   */
   draw(store, lines, from, to, outages) {
     this.wanted = { store, lines, from, to, outages };
-    this.#draw();
+    queueMicrotask(() => this.#draw());
   }
 
   /** The first drawing is made out of view too, so that a chart that is scrolled to is never blank. */
