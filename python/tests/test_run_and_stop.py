@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 
 import flask
@@ -76,7 +77,7 @@ def test_a_client_that_does_not_listen_holds_up_the_end_for_the_grace_time_at_mo
 
 
 @threads.counted
-def test_forty_servers_leave_no_thread_behind(sio_lib, engine, eventually):
+def test_forty_servers_leave_no_thread_and_no_descriptor_behind(sio_lib, engine, eventually, request):
     def run_once():
         app = flask.Flask("once")
         app.secret_key = "secret"
@@ -91,12 +92,18 @@ def test_forty_servers_leave_no_thread_behind(sio_lib, engine, eventually):
         client.close()
         run.stop()
 
+    def left():
+        return len(threads.of_erlen()), threading.active_count(), threads.descriptors()
+
+    # What is only garbage must not hold them either.
+    request.addfinalizer(gc.enable)
+    gc.disable()
     # The first run starts what lives as long as the process.
     run_once()
-    before = sorted(threads.of_erlen()), threading.active_count()
+    before = left()
     for _ in range(39):
         run_once()
-    eventually(lambda: len(threads.of_erlen()) <= len(before[0]) and threading.active_count() <= before[1])
+    eventually(lambda: all(now <= then for now, then in zip(left(), before)))
 
 
 def test_a_port_that_is_taken_is_an_error_at_once(app, socketio, serve, engine):

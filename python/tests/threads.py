@@ -1,4 +1,4 @@
-"""The threads of this process as the system knows them: those of the engine are none of Python's until they run some."""
+"""The threads and descriptors of this process as the system knows them: the engine's threads are none of Python's until they run some."""
 from __future__ import annotations
 
 import contextlib
@@ -8,6 +8,7 @@ import sys
 import pytest
 
 TASKS = pathlib.Path("/proc/self/task")
+DESCRIPTORS = pathlib.Path("/proc/self/fd")
 counted = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are counted in /proc")
 
 
@@ -21,3 +22,8 @@ def _name(task):
     with contextlib.suppress(OSError):
         return (task / "comm").read_text().strip()
     return ""
+
+
+def descriptors():
+    """How many there are."""
+    return len(list(DESCRIPTORS.iterdir()))

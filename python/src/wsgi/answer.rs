@@ -31,17 +31,21 @@ const PIECE: usize = 64 * 1024;
 
 /// An answer that is under way, shared by `start_response`, `write` and the host.
 #[derive(Clone)]
-pub(super) struct Answer {
-    state: Arc<Mutex<State>>,
-    patience: Patience,
-}
+pub(super) struct Answer(Arc<Mutex<State>>);
 
 struct State {
-    reply: Option<oneshot::Sender<Response<Body>>>,
+    /// Nothing has gone out yet.
+    begun: Option<Begun>,
     head: Option<Head>,
     stream: Option<Stream>,
     /// The request was a HEAD: there is no body.
     of_head_request: bool,
+}
+
+/// Where the answer is waited for.
+struct Begun {
+    reply: oneshot::Sender<Response<Body>>,
+    patience: Patience,
 }
 
 /// What `start_response` was told.
@@ -55,6 +59,7 @@ struct Head {
 /// A body on its way, from the application's side.
 struct Stream {
     pieces: mpsc::Sender<Bytes>,
+    patience: Patience,
     /// The last piece was sent.
     whole: Arc<AtomicBool>,
 }
@@ -65,12 +70,12 @@ impl Answer {
         of_head_request: bool,
         patience: Patience,
     ) -> Self {
-        let state = State { reply: Some(reply), head: None, stream: None, of_head_request };
-        Self { state: Arc::new(Mutex::new(state)), patience }
+        let begun = Some(Begun { reply, patience });
+        Self(Arc::new(Mutex::new(State { begun, head: None, stream: None, of_head_request })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a body that is this one piece, whose length is the body's where the application has not said it.
@@ -87,14 +92,14 @@ impl Answer {
             return Ok(());
         }
         let mut bytes = Bytes::copy_from_slice(piece.as_bytes());
-        if state.reply.is_some() {
+        if state.begun.is_some() {
             state.send_head(py, &mut bytes)?;
         }
         let Some(stream) = &state.stream else {
             // Of an answer that has no body, or beyond its announced length.
             return Ok(());
         };
-        let pieces = stream.pieces.clone();
+        let (pieces, patience) = (stream.pieces.clone(), stream.patience.clone());
         drop(state);
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(PIECE));
@@ -102,7 +107,7 @@ impl Answer {
                 Ok(()) => {}
                 Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone(py)),
                 Err(mpsc::error::TrySendError::Full(piece)) => {
-                    let sent = py.detach(|| self.patience.wait(pieces.send(piece)));
+                    let sent = py.detach(|| patience.wait(pieces.send(piece)));
                     sent.and_then(Result::ok).ok_or_else(|| gone(py))?;
                 }
             }
@@ -113,7 +118,7 @@ impl Answer {
     /// The application is done: the head, if nothing has gone yet, and the body's end.
     pub(super) fn end(&self, py: Python<'_>) -> PyResult<()> {
         let mut state = self.lock();
-        if state.reply.is_some() {
+        if state.begun.is_some() {
             state.announce(0);
             state.send_head(py, &mut Bytes::new())?;
         }
@@ -126,8 +131,8 @@ impl Answer {
     /// The application has failed: another answer if none has gone yet, else the connection's end.
     pub(super) fn fail(&self, answer: Response<Body>) {
         let mut state = self.lock();
-        if let Some(reply) = state.reply.take() {
-            let _ = reply.send(answer);
+        if let Some(begun) = state.begun.take() {
+            let _ = begun.reply.send(answer);
         }
         state.stream = None;
     }
@@ -135,7 +140,7 @@ impl Answer {
 
 impl State {
     fn require_head(&self) -> PyResult<()> {
-        if self.reply.is_some() && self.head.is_none() {
+        if self.begun.is_some() && self.head.is_none() {
             return Err(PyAssertionError::new_err("write() before start_response()"));
         }
         Ok(())
@@ -154,14 +159,14 @@ impl State {
     /// Sends the head. The first bytes of the body go with it if they are all of it, and begin a stream otherwise.
     fn send_head(&mut self, py: Python<'_>, first: &mut Bytes) -> PyResult<()> {
         self.require_head()?;
-        let (Some(reply), Some(head)) = (self.reply.take(), self.head.take()) else {
+        let (Some(Begun { reply, patience }), Some(head)) = (self.begun.take(), self.head.take()) else {
             return Ok(());
         };
         let bare = self.of_head_request || head.is_bare();
         let body = if !bare && head.content_length() == Some(first.len()) {
             Body::from(std::mem::take(first))
         } else {
-            let (stream, body) = Stream::new();
+            let (stream, body) = Stream::new(patience);
             if bare {
                 stream.whole.store(true, Ordering::Release);
             } else {
@@ -198,11 +203,11 @@ impl Head {
 }
 
 impl Stream {
-    fn new() -> (Self, Body) {
+    fn new(patience: Patience) -> (Self, Body) {
         let (pieces, received) = mpsc::channel(PIECES);
         let whole = Arc::new(AtomicBool::new(false));
         let body = Pieces { received, whole: Arc::clone(&whole), breaks: false };
-        (Self { pieces, whole }, Body::new(body))
+        (Self { pieces, patience, whole }, Body::new(body))
     }
 }
 
@@ -276,14 +281,14 @@ impl StartResponse {
         let head = Head { status, reason, headers: parse_headers(&headers)? };
         let mut state = self.0.lock();
         let exc_info = exc_info.filter(|info| !info.is_none());
-        if state.reply.is_none()
+        if state.begun.is_none()
             && let Some(info) = &exc_info
         {
             drop(state);
             let exception = info.get_item(1)?;
             return Err(PyErr::from_value(exception));
         }
-        if (state.head.is_some() || state.reply.is_none()) && exc_info.is_none() {
+        if (state.head.is_some() || state.begun.is_none()) && exc_info.is_none() {
             return Err(PyAssertionError::new_err("start_response() was called before"));
         }
         state.head = Some(head);

@@ -22,7 +22,6 @@ const LINGER: Duration = Duration::from_secs(10);
 pub(super) struct Input {
     state: Mutex<State>,
     unread: Unread,
-    patience: Patience,
 }
 
 /// What becomes of a body that the application has not read.
@@ -36,27 +35,34 @@ pub(super) enum Unread {
 
 struct State {
     /// `None` at the end of the body, and after the request.
-    body: Option<Body>,
+    source: Option<Source>,
     /// What was read and not asked for yet: less than one piece of the connection's.
     buffer: Bytes,
 }
 
+/// Where the body comes from.
+struct Source {
+    body: Body,
+    patience: Patience,
+}
+
 impl Input {
     pub(super) fn new(body: Body, unread: Unread, patience: Patience) -> Self {
-        let body = (!http_body::Body::is_end_stream(&body)).then_some(body);
-        Self { state: Mutex::new(State { body, buffer: Bytes::new() }), unread, patience }
+        let source = (!http_body::Body::is_end_stream(&body)).then_some(Source { body, patience });
+        Self { state: Mutex::new(State { source, buffer: Bytes::new() }), unread }
     }
 
     /// The request is over: nothing can be read any longer.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.buffer = Bytes::new();
-        let body = state.body.take().filter(|body| !http_body::Body::is_end_stream(body));
+        let source = state.source.take();
         drop(state);
-        if let Some(body) = body
+        if let Some(Source { body, patience }) = source
             && self.unread == Unread::IsRead
+            && !http_body::Body::is_end_stream(&body)
         {
-            self.patience.runtime().spawn(async { tokio::time::timeout(LINGER, read_away(body)).await });
+            patience.runtime().spawn(async { tokio::time::timeout(LINGER, read_away(body)).await });
         }
     }
 
@@ -79,7 +85,7 @@ impl Input {
                 let found = state.find(size - all.len(), until);
                 let length = found.unwrap_or(state.buffer.len());
                 all.extend_from_slice(&state.buffer.split_to(length));
-                if found.is_some() || !state.fill(&self.patience)? {
+                if found.is_some() || !state.fill()? {
                     return Ok(all.freeze());
                 }
             }
@@ -104,34 +110,25 @@ impl State {
     }
 
     /// Takes the next piece of the body, where the buffer is empty. False at its end.
-    fn fill(&mut self, patience: &Patience) -> Result<bool, String> {
-        let Some(body) = &mut self.body else {
+    fn fill(&mut self) -> Result<bool, String> {
+        let Some(source) = &mut self.source else {
             return Ok(false);
         };
         loop {
-            match patience.wait(body.frame()) {
-                Some(Some(Ok(frame))) => {
-                    let Ok(data) = frame.into_data() else {
-                        continue;
-                    };
-                    if data.has_remaining() {
+            let end = match source.patience.wait(source.body.frame()) {
+                Some(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if data.has_remaining() => {
                         self.buffer = data;
                         return Ok(true);
                     }
-                }
-                Some(Some(Err(error))) => {
-                    self.body = None;
-                    return Err(format!("the client went before its body was read: {error}"));
-                }
-                Some(None) => {
-                    self.body = None;
-                    return Ok(false);
-                }
-                None => {
-                    self.body = None;
-                    return Err("the client has sent nothing of its body for too long".to_owned());
-                }
-            }
+                    _ => continue,
+                },
+                Some(Some(Err(error))) => Err(format!("the client went before its body was read: {error}")),
+                Some(None) => Ok(false),
+                None => Err("the client has sent nothing of its body for too long".to_owned()),
+            };
+            self.source = None;
+            return end;
         }
     }
 }
