@@ -101,6 +101,7 @@ async fn a_bad_frame_right_behind_the_head_is_answered_behind_the_101() {
     assert!(ws.packet().await.starts_with("0{"));
     assert_eq!(ws.next().await, Frame::Close(Some(1002)));
     ws.end().await;
+    drop(ws);
     house.is_empty().await;
 }
 
@@ -109,9 +110,14 @@ async fn too_large_a_head_is_refused() {
     let house = House::open().await;
     let large = |bytes| format!("X-Large: {}\r\n", "a".repeat(bytes));
     let many: String = (0..101).map(|n| format!("X-{n}: y\r\n")).collect();
-    for headers in [large(16 * 1024), large(23 * 1024), large(25 * 1024), large(60 * 1024), many] {
+    for headers in [large(16 * 1024), large(23 * 1024), many] {
         let answer = ask(house.addr, "GET", TARGET, &format!("{UPGRADE}{headers}"), "").await;
         assert_eq!(answer.status, 431, "{} bytes", headers.len());
+    }
+    for headers in [large(25 * 1024), large(60 * 1024)] {
+        // What is not read of it may cut the connection before the answer is there.
+        let answer = say(house.addr, head(TARGET, &headers)).await;
+        assert!(answer.is_none_or(|answer| answer.status == 431), "{} bytes", headers.len());
     }
     let answer = ask(house.addr, "GET", &format!("{TARGET}&x={}", "a".repeat(9_000)), UPGRADE, "").await;
     assert_eq!(answer.status, 414);
