@@ -144,6 +144,7 @@ def _serve(
         _add_debugger(socketio)
     engine = socketio._serve(app)
     beside = socketio._beside(app)
+    socketio._stop_asked = False
     try:
         listener = engine.listen(
             *address,
@@ -158,6 +159,8 @@ def _serve(
         raise SystemExit(str(error)) from None
     _say(app, listener, address[0], secure=over is not None)
     socketio.wsgi_server = listener
+    if socketio._stop_asked:
+        listener.stop()
     try:
         with _terminable(listener):
             _wait(socketio, listener)

@@ -69,6 +69,7 @@ class SocketIO:
         self.server: Optional[Server] = None
         self.server_options: dict[str, Any] = {}
         self.wsgi_server: Optional[_erlen.Listener] = None
+        self._stop_asked = False
         self.sockio_mw: Optional[Middleware] = None
         self.handlers: list[tuple[str, Callable[..., Any], str]] = []
         self.namespace_handlers: list[Namespace] = []
@@ -311,6 +312,8 @@ class SocketIO:
 
     def stop(self) -> None:
         """Ends :meth:`run`, from any thread. Nothing happens where nothing runs."""
+        # One of the two sees the other: this, or `run` in the moment in which it begins to listen.
+        self._stop_asked = True
         listener = self.wsgi_server
         if listener is not None:
             listener.stop()

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import threading
 
+import erlen.run
 import flask
 import pytest
 import requests
@@ -57,6 +58,21 @@ def test_a_page_stops_the_server(app, socketio, engine):
     assert requests.get(f"http://127.0.0.1:{run.port()}/stop", timeout=10).text == "stopping"
     run.thread.join(10)
     assert not run.thread.is_alive()
+
+
+def test_a_stop_in_the_moment_of_the_start_counts(app, socketio, monkeypatch):
+    say = erlen.run._say
+
+    def say_and_stop(*args, **keywords):
+        # The port is open already: a page that stops the server might be asked for now.
+        say(*args, **keywords)
+        socketio.stop()
+
+    monkeypatch.setattr(erlen.run, "_say", say_and_stop)
+    thread = threading.Thread(target=socketio.run, args=(app,), kwargs={"port": 0}, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_the_clients_are_told_that_the_server_leaves(app, socketio, seen, engine):
