@@ -106,19 +106,23 @@ test("a chart out of view is drawn when it is scrolled to, and not before", () =
   assert.equal(later.filter(({ panel }) => panel === "cpu").length, 0, "and the one that is gone rests");
 }));
 
-test("the words of a chart change with the seconds, its numbers with the ticks", () => withQuickPage("?board=ingest&window=60", {}, async (page, ticks) => {
+test("numbers change twice a second at most, and the words of a chart once", () => withQuickPage("?board=ingest&window=60", {}, async (page, ticks) => {
   const posting = setInterval(() => post(server.address, "/ingest", JSON.stringify({ values: { clock: performance.now() } })), 100);
   try {
     await drawn(page, "posted-1");
     await page.evaluate(() => {
-      globalThis.said = 0;
-      const watch = new MutationObserver(() => { globalThis.said += 1; });
-      watch.observe(document.querySelector("#summary-posted-1"), { childList: true, characterData: true, subtree: true });
+      globalThis.changes = { words: 0, number: 0 };
+      for (const [kind, css] of [["words", "#summary-posted-1"], ["number", '[data-panel="posted-1"] .legend b']]) {
+        const watch = new MutationObserver(() => { globalThis.changes[kind] += 1; });
+        watch.observe(document.querySelector(css), { childList: true, characterData: true, subtree: true });
+      }
     });
     const before = ticks.seen;
-    await page.waitForFunction(() => globalThis.said >= 3);
-    const said = await page.evaluate(() => globalThis.said);
-    assert.ok(said <= (ticks.seen - before) / 10 + 2, `${said} times in ${ticks.seen - before} ticks`);
+    await page.waitForFunction(() => globalThis.changes.words >= 3 && globalThis.changes.number >= 5);
+    const { words, number } = await page.evaluate(() => globalThis.changes);
+    const seconds = (ticks.seen - before) / 10;
+    assert.ok(words <= seconds + 2, `words: ${words} times in ${seconds} s`);
+    assert.ok(number <= 2 * seconds + 2, `the number: ${number} times in ${seconds} s`);
   } finally {
     clearInterval(posting);
   }

@@ -101,7 +101,9 @@ export class ChartPanel extends Panel {
         return item;
       }));
     }
-    this.now.forEach(({ name }, at) => setText(this.values[at], text(this.#value(name, t), this.spec.unit)));
+    const numbers = `${key}/${t}/${this.view.beat}`;
+    if (numbers !== this.numbers) this.now.forEach(({ name }, at) => setText(this.values[at], text(this.#value(name, t), this.spec.unit)));
+    this.numbers = numbers;
     if (t !== null) {
       setText(this.note, clock(t));
       this.note.classList.add("time");

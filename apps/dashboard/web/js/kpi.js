@@ -28,6 +28,8 @@ export class Kpi {
       setText(this.bold, "waiting");
       return;
     }
+    if (view.beat === this.beat) return;
+    this.beat = view.beat;
     const [number, unit] = parts(last.value, spec.unit);
     const whole = spec.of ? store.last(spec.of, view.to)?.value : null;
     setText(this.number, number);

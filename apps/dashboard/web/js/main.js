@@ -150,8 +150,10 @@ function start() {
 /** What all cards need to know beside the points. */
 function look() {
   const silent = (performance.now() - lastTick) / 1000;
+  const to = frozen ?? store.newest ?? Math.floor(Date.now() / 1000);
   return {
-    to: frozen ?? store.newest ?? Math.floor(Date.now() / 1000),
+    // Numbers are read, and nobody reads more than two a second: they change with the beat, however often ticks come.
+    to, beat: `${Math.floor(to * 2)}/${store.version}/${state.window}`,
     window: state.window, tables: state.tables, catalogue: connection.catalogue, isGuarded: spec.guarded, ticks, fault,
     silent: connection.state === "live" && store.newest === undefined ? silent : 0,
     stale: !state.paused && store.newest !== undefined && silent > Math.max(3, state.rate * 2.5) ? silent : 0,
