@@ -334,13 +334,15 @@ def test_always_connect_sends_the_events_of_the_handler_after_the_connect_packet
     assert client.next() == '42["welcome"]'
 
 
-def test_connecting_to_two_namespaces_runs_both_handlers_in_order(app, socketio, serve, seen):
+def test_connecting_to_two_namespaces_runs_both_handlers(engine, app, socketio, serve, seen):
     socketio.on("connect", namespace="/a")(lambda: seen.put("a"))
     socketio.on("connect", namespace="/b")(lambda: seen.put("b"))
     client = serve(app, socketio).websocket(namespace=None)
     client.send("40/a,")
     client.send("40/b,")
-    assert [seen.next(), seen.next()] == ["a", "b"]
+    called = [seen.next(), seen.next()]
+    # On Erlen the handlers of two namespaces may overlap, those of connect too.
+    assert engine.either(upstream=called, erlen=sorted(called)) == ["a", "b"]
 
 
 def test_events_behind_the_connect_packet_wait_for_the_connect_handler(app, socketio, serve, seen):
