@@ -269,6 +269,15 @@ impl<A: Application> Client<A> {
         }
     }
 
+    /// Waits until the session's shard has read what a probing WebSocket had brought before. A polling request that was
+    /// sent behind the upgrade may be taken first, on another thread, and would find a session that still polls.
+    pub(super) async fn settle_probe(&self) {
+        let probing = self.lock().session.is_probing();
+        if probing {
+            self.shard.turn().await;
+        }
+    }
+
     // The halves of an upgrade, for connection.rs.
 
     pub(super) fn begin_probe(self: &Arc<Self>, now: Instant, connection: Slot) -> Probe {

@@ -232,16 +232,17 @@ pub(crate) struct Task<A: Application> {
 impl<A: Application> Task<A> {
     fn begin(&self, role: Role, answer: &[u8], leftover: &[u8]) {
         let connection = &*self.connection;
+        // Before the answer: a client that has it may poll already, and its request has to see the probe.
+        let refused =
+            role == Role::Probe && connection.client.begin_probe(Instant::now(), self.slot) == Probe::Refused;
         if !answer.is_empty() {
             connection.greet(&self.local, role, answer);
         }
-        match role {
-            Role::Transport => connection.client.lock().connection = Some(self.slot),
-            Role::Probe => {
-                if connection.client.begin_probe(Instant::now(), self.slot) == Probe::Refused {
-                    connection.close(&self.local, None);
-                }
-            }
+        if role == Role::Transport {
+            connection.client.lock().connection = Some(self.slot);
+        }
+        if refused {
+            connection.close(&self.local, None);
         }
         if !leftover.is_empty()
             && let Err(end) = connection.receive(&self.local, &mut leftover.to_vec())

@@ -163,6 +163,7 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
             let accept = self.accept()?;
             return Ok(self.upgrade(accept, Purpose::Probe(client)));
         }
+        client.settle_probe().await;
         match *self.head.method() {
             Method::GET => get(&client).await,
             Method::POST => self.post(&client, body).await,

@@ -20,6 +20,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tokio::time::Sleep;
 
@@ -129,6 +130,20 @@ impl<A: Application> Shard<A> {
         if let Some(driver) = driver {
             driver.wake();
         }
+    }
+
+    /// Returns when the shard's thread has read what lies in its sockets now, or has ended.
+    pub(super) async fn turn(&self) {
+        let (turned, over) = oneshot::channel::<()>();
+        self.execute(move |_| {
+            tokio::task::spawn_local(async move {
+                // Behind it, the event queue was asked, and whoever reads what it told was woken first.
+                tokio::task::yield_now().await;
+                drop(turned);
+            });
+        });
+        // Nothing is sent: the end of the sender is the end of the turn, or of the thread.
+        let _ = over.await;
     }
 
     /// Ends the shard's thread, and with it every connection that is left.

@@ -1,11 +1,13 @@
 //! From polling to WebSocket (U01 to U09), step by step and as a property: nothing is lost, doubled or reordered.
 
 use std::collections::HashMap;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use erlen::{Data, Socket, SocketId};
+use tokio::sync::mpsc::unbounded_channel;
 
-use crate::support::{Frame, House, Http, Poll, UPGRADE, Ws, ask, frame, ms, soon};
+use crate::support::{Frame, House, Http, PATIENCE, Poll, UPGRADE, Ws, ask, frame, ms, soon};
 
 /// Closes by the server of a probe alone: what the probing WebSocket gets, before the session shows that it lives.
 async fn refused(probe: &mut Ws, poll: &Poll) {
@@ -141,6 +143,36 @@ async fn u08_polling_requests_after_the_upgrade_are_refused() {
     poll.get().await.is_refusal(3);
     poll.post("1").await.is_refusal(3);
     ws.lives().await;
+}
+
+#[tokio::test]
+async fn u08_requests_behind_the_upgrade_are_refused_whichever_thread_takes_them() {
+    let house = House::with(|b| b.shards(2)).await;
+    let ((held, mut holds), (go_on, gone_on)) = (unbounded_channel(), channel());
+    let gone_on = Mutex::new(gone_on);
+    house.io.on("hold", move || {
+        held.send(()).expect("the test waits for it");
+        gone_on.lock().unwrap().recv_timeout(PATIENCE).expect("the test goes on");
+    });
+    // A connection goes to the thread that carries the fewest WebSockets, to the first of equals. The session and its
+    // WebSocket are the second's, which `holder` holds; all requests are the first's.
+    let _first = Ws::join(house.addr).await;
+    let poll = Poll::join(house.addr).await;
+    let mut holder = Ws::join(house.addr).await;
+    let mut ws = Ws::probe(&poll).await;
+    holder.text(r#"42["hold"]"#).await;
+    soon("the second thread's stand", holds.recv()).await.unwrap();
+    ws.raw([frame(0x81, "2probe"), frame(0x81, "5")].concat()).await;
+    let mut get = poll.begin_get().await;
+    let mut post = Http::connect(house.addr).await;
+    post.request("POST", &poll.target(), "", r#"42["echo","posted"]"#).await;
+    house.has_read().await;
+    go_on.send(()).unwrap();
+    get.answer().await.is_refusal(3);
+    post.answer().await.is_refusal(3);
+    assert_eq!(ws.packet().await, "3probe");
+    ws.text(r#"42["echo","sent"]"#).await;
+    assert_eq!(ws.packet().await, r#"42["echo","sent"]"#);
 }
 
 #[tokio::test]
