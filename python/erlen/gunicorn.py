@@ -66,7 +66,7 @@ class Worker(base.Worker):  # type: ignore[misc]
                     also=[other._serve(app, application) for other in beside],
                 )
             )
-        socketio.wsgi_server = listeners[0]
+        socketio._listens(listeners[0])
         parent = self.ppid
         while self.alive and os.getppid() == parent:
             self.notify()

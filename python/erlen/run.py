@@ -144,7 +144,6 @@ def _serve(
         _add_debugger(socketio)
     engine = socketio._serve(app)
     beside = socketio._beside(app)
-    socketio._stop_asked = False
     try:
         listener = engine.listen(
             *address,
@@ -158,9 +157,7 @@ def _serve(
     except ValueError as error:
         raise SystemExit(str(error)) from None
     _say(app, listener, address[0], secure=over is not None)
-    socketio.wsgi_server = listener
-    if socketio._stop_asked:
-        listener.stop()
+    socketio._listens(listener)
     try:
         with _terminable(listener):
             _wait(socketio, listener)

@@ -312,7 +312,7 @@ class SocketIO:
 
     def stop(self) -> None:
         """Ends :meth:`run`, from any thread. Nothing happens where nothing runs."""
-        # One of the two sees the other: this, or `run` in the moment in which it begins to listen.
+        # One of the two sees the other: this, or `_listens`.
         self._stop_asked = True
         listener = self.wsgi_server
         if listener is not None:
@@ -418,6 +418,7 @@ class SocketIO:
         middleware: Optional[Middleware] = app.extensions.get("erlen", {}).get(self)
         if middleware is None:
             raise RuntimeError("this SocketIO is not bound to that application: call init_app(app) first")
+        self._stop_asked = False
         if self._hub is None:
             self._hub = green.hub()
         with self._engine_lock:
@@ -428,6 +429,12 @@ class SocketIO:
                 # A test client has started it, before the application was wrapped.
                 self._engine = None
         return self._start_engine()
+
+    def _listens(self, listener: _erlen.Listener) -> None:
+        """From here on :meth:`stop` ends this listener; where it was asked for while the listener began, it ends now."""
+        self.wsgi_server = listener
+        if self._stop_asked:
+            listener.stop()
 
     def _beside(self, app: Flask) -> list[SocketIO]:
         """The other SocketIO objects of an application that are to be served with this one: they have paths of their own."""

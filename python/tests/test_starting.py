@@ -127,6 +127,25 @@ def test_gunicorn_is_told_that_one_worker_is_all_it_takes(folder):
     assert code != 0 and "-w 1" in said
 
 
+STOPS_WHILE_IT_STARTS = """
+def stop_once_the_application_is_handed_over(handed=socketio._hosted):
+    def hosted(application):
+        socketio.stop()
+        return handed(application)
+    socketio._hosted = hosted
+
+stop_once_the_application_is_handed_over()
+"""
+
+
+def test_a_stop_in_the_moment_of_the_start_ends_the_worker_of_gunicorn(folder):
+    (folder / "own.py").write_text(APP.replace("from flask_socketio", "from erlen") + STOPS_WHILE_IT_STARTS)
+    with started(*WAYS["gunicorn"](), folder=folder) as program:
+        program.until("Booting worker")
+        program.lines.clear()
+        program.until("Booting worker")
+
+
 def test_gunicorn_stops_at_an_application_that_runs_itself(folder):
     command = (script("gunicorn"), "-k", "erlen.gunicorn.Worker", "-b", "127.0.0.1:0", "unguarded:app")
     with started(*command, folder=folder) as program:
