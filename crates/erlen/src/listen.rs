@@ -51,7 +51,7 @@ enum FileLimit {
 /// How a listener ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// The open sessions are closed over this time.
+    /// The open sessions are closed over this time; answers that are under way go out meanwhile.
     pub spread: Duration,
     /// What is left then is cut.
     pub cap: Duration,
@@ -244,9 +244,11 @@ impl<S: Answer> IntoFuture for Bound<S> {
                 Some(stop) => {
                     let stop = stop.await;
                     let _ = stopping.send(());
-                    let shutdown = self.server.engine().shutdown(stop.spread, stop.cap);
+                    let sessions = self.server.engine().shutdown(stop.spread, stop.cap);
+                    // Every connection that HTTP is served on holds a receiver.
+                    let answers = tokio::time::timeout(stop.cap, stopping.closed());
                     tokio::select! {
-                        () = shutdown => {}
+                        _ = async { tokio::join!(sessions, answers) } => {}
                         _ = signal() => {}
                     }
                 }

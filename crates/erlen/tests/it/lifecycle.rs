@@ -347,18 +347,40 @@ async fn where_middlewares_are_the_connect_handlers_a_client_that_leaves_meanwhi
 /// Serves until it is told to stop, by the sender; then `serving` ends.
 async fn serve_until(
     io: &Server,
+    router: axum::Router,
 ) -> (std::net::SocketAddr, tokio::sync::oneshot::Sender<Stop>, tokio::task::JoinHandle<std::io::Result<()>>)
 {
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let stopped = async { stopped.await.unwrap_or(Stop::NOW) };
-    let bound = io.listen("127.0.0.1:0").stop_when(stopped).bind().await.unwrap();
+    let bound = io.listen("127.0.0.1:0").router(router).stop_when(stopped).bind().await.unwrap();
     (bound.local_addr(), stop, tokio::spawn(bound.into_future()))
+}
+
+#[tokio::test]
+async fn an_answer_that_is_under_way_when_the_listener_is_told_to_stop_goes_out_whole() {
+    let io = Server::builder().shards(1).build().unwrap();
+    let (pen, mut asked) = notes::<()>();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let page = axum::routing::get(move || {
+        pen.note(());
+        async move { opened.acquire().await.map(|_| "the page").unwrap() }
+    });
+    let (addr, stop, serving) = serve_until(&io, axum::Router::new().route("/page", page)).await;
+    let asking = tokio::spawn(get(addr, "/page", ""));
+    asked.next().await;
+    stop.send(Stop::NOW).unwrap();
+    until("nobody is accepted", || std::net::TcpStream::connect(addr).is_err()).await;
+    assert!(!serving.is_finished(), "whoever waits for the end may end the threads that answer");
+    gate.add_permits(1);
+    assert_eq!(soon("the page", asking).await.unwrap().body, b"the page");
+    soon("the end", serving).await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn a_server_that_was_stopped_and_dropped_is_gone_before_its_clients_deadlines() {
     let io = Server::builder().shards(2).build().unwrap();
-    let (addr, stop, serving) = serve_until(&io).await;
+    let (addr, stop, serving) = serve_until(&io, axum::Router::new()).await;
     drop(websocket(addr).await);
     until("the session has ended", || io.engine().session_count() == 0).await;
     stop.send(Stop::NOW).unwrap();
@@ -372,7 +394,7 @@ async fn a_server_that_was_stopped_and_dropped_is_gone_before_its_clients_deadli
 #[tokio::test]
 async fn an_engine_that_has_ended_keeps_no_session_for_a_last_poll() {
     let io = Server::builder().shards(2).build().unwrap();
-    let (addr, stop, serving) = serve_until(&io).await;
+    let (addr, stop, serving) = serve_until(&io, axum::Router::new()).await;
     let open = websocket(addr).await;
     assert_eq!(get(addr, "/socket.io/?EIO=4&transport=polling", "").await.status, 200);
     stop.send(Stop::NOW).unwrap();
