@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Config {
     /// Time between two pings of the server. Default 25 s.
     pub ping_interval: Duration,
+    /// What the client is told beyond that: it waits so much longer for a ping. Default none.
+    pub ping_grace: Duration,
     /// Time that a client has for its pong. Default 20 s.
     pub ping_timeout: Duration,
     /// How long a WebSocket may probe before it is closed; the session goes on polling. Default 10 s.
@@ -34,6 +36,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ping_interval: Duration::from_millis(25_000),
+            ping_grace: Duration::ZERO,
             ping_timeout: Duration::from_millis(20_000),
             upgrade_timeout: Duration::from_secs(10),
             write_stall: Duration::from_secs(10),

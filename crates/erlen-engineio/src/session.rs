@@ -138,8 +138,9 @@ impl Session {
         };
         let upgrades = transport == Transport::Polling && config.allow_upgrades;
         let open = EncodedPacket::open(|buffer| {
-            let Config { ping_interval, ping_timeout, max_payload, .. } = *config;
-            handshake::open_packet(buffer, &sid, upgrades, ping_interval, ping_timeout, max_payload);
+            let Config { ping_interval, ping_grace, ping_timeout, max_payload, .. } = *config;
+            let told = ping_interval.saturating_add(ping_grace);
+            handshake::open_packet(buffer, &sid, upgrades, told, ping_timeout, max_payload);
         });
         let mut queue = Queue::default();
         queue.push(open);

@@ -1,6 +1,7 @@
 //! Acknowledgements that are awaited: from one client, and from all that a broadcast reached.
 //!
-//! Ids are counted per namespace, so the packets of a broadcast with acks are the same for every recipient.
+//! Ids are counted per namespace, so the packets of a broadcast with acks are the same for every recipient; those of a
+//! single socket by that socket where the builder says so.
 //! Each socket keeps the slots that it has to answer; a slot that nobody awaits any longer is taken out again.
 
 use std::fmt;

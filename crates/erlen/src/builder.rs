@@ -15,7 +15,7 @@ use crate::adapter::{Adapter, AdapterFactory, LocalNode, MemoryAdapter};
 use crate::connection::SocketIo;
 use crate::engine::{Allowed, Cookie, Cors, Engine, Handshake, Options, Transports};
 use crate::error::{BuildError, Error};
-use crate::namespace::{Limits, Shared};
+use crate::namespace::{CountAcks, Limits, Shared};
 use crate::routes::{ClientBundle, Routes};
 use crate::server::Server;
 use crate::socket::Socket;
@@ -95,6 +95,12 @@ impl Builder {
     /// Time between two pings. Default 25 s.
     pub fn ping_interval(mut self, interval: Duration) -> Self {
         self.options.session.ping_interval = interval;
+        self
+    }
+
+    /// What clients are told beyond the interval: they wait so much longer for a ping. Default none.
+    pub fn ping_grace(mut self, grace: Duration) -> Self {
+        self.options.session.ping_grace = grace;
         self
     }
 
@@ -266,6 +272,12 @@ impl Builder {
     /// Acks that one socket may owe. Default 1 024.
     pub fn max_pending_acks(mut self, acks: usize) -> Self {
         self.limits.max_pending_acks = acks;
+        self
+    }
+
+    /// Counts the ids of acks by socket, from 1, as python-socketio does. Default false: by namespace, from 0, as on Node.
+    pub fn count_acks_by_socket(mut self, by_socket: bool) -> Self {
+        self.limits.count_acks = if by_socket { CountAcks::BySocket } else { CountAcks::ByNamespace };
         self
     }
 

@@ -59,6 +59,7 @@ pub(crate) struct Limits {
     pub(crate) max_namespaces: usize,
     pub(crate) max_rooms: usize,
     pub(crate) max_pending_acks: usize,
+    pub(crate) count_acks: CountAcks,
     pub(crate) max_attachments: usize,
     pub(crate) max_waiting_events: usize,
     pub(crate) max_waiting_event_bytes: usize,
@@ -71,12 +72,30 @@ pub(crate) struct Limits {
     pub(crate) unknown_namespace: Cow<'static, str>,
 }
 
+/// Where the ids of acks that a single socket owes are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CountAcks {
+    ByNamespace,
+    BySocket,
+}
+
+impl CountAcks {
+    /// The first id of a namespace. Where sockets count too, no broadcast's id is one of theirs.
+    pub(crate) fn first_of_namespace(self) -> u64 {
+        match self {
+            Self::ByNamespace => 0,
+            Self::BySocket => 1 << 32,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_namespaces: 64,
             max_rooms: 1_024,
             max_pending_acks: 1_024,
+            count_acks: CountAcks::ByNamespace,
             max_attachments: 10,
             max_waiting_events: 64,
             max_waiting_event_bytes: 1 << 20,
@@ -101,7 +120,7 @@ impl Namespace {
 
 impl Namespace {
     pub(crate) fn new(name: &str, shared: Arc<Shared>, handlers: HandlerSet) -> Self {
-        let local = LocalNode::new(name, shared.limits.max_rooms, shared.runtime.clone());
+        let local = LocalNode::new(name, &shared.limits, shared.runtime.clone());
         let adapter = (shared.adapter)(local.clone());
         Self(Arc::new(Inner {
             name: name.into(),

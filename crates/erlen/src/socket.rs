@@ -24,7 +24,7 @@ use crate::engine::{Client, Delivery, Engine, Handshake, Transport};
 use crate::error::{AckError, EmitError};
 use crate::handler::{Handler, Registered};
 use crate::inbox::{Inbox, Work};
-use crate::namespace::Namespace;
+use crate::namespace::{CountAcks, Namespace};
 use crate::outgoing::{self, Event, Packets};
 use crate::reason::DisconnectReason;
 
@@ -67,6 +67,8 @@ pub(crate) struct State {
 #[derive(Default)]
 struct Extras {
     acks: HashMap<u64, Slot>,
+    /// The last id that this socket has counted.
+    last_ack_id: u64,
     data: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     handlers: HashMap<String, Registered>,
 }
@@ -145,7 +147,7 @@ impl Socket {
     ) -> AckFuture<T> {
         let (sender, receiver) = oneshot::channel();
         let begun = self.encode(event, data).map_err(AckError::Emit).and_then(|encoded| {
-            let id = self.0.namespace.next_ack_id();
+            let id = self.next_ack_id();
             self.expect_ack(id, Slot::One(sender))?;
             let pending = Pending::new(self.clone(), id);
             self.send(&encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
@@ -166,7 +168,7 @@ impl Socket {
         sink: Arc<dyn AckSink>,
     ) -> Result<(), AckError> {
         let encoded = self.encode(event, data).map_err(AckError::Emit)?;
-        let id = self.0.namespace.next_ack_id();
+        let id = self.next_ack_id();
         self.expect_ack(id, Slot::Many(sink))?;
         self.send(&encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
         Ok(())
@@ -351,6 +353,18 @@ impl Socket {
 
     pub(crate) fn send_ack(&self, id: u64, args: &Encoded) {
         self.send(&outgoing::ack(self.0.namespace.name(), id, args), Delivery::Queued);
+    }
+
+    fn next_ack_id(&self) -> u64 {
+        match self.0.namespace.limits().count_acks {
+            CountAcks::ByNamespace => self.0.namespace.next_ack_id(),
+            CountAcks::BySocket => {
+                let mut state = self.lock();
+                let extras = state.extras.get_or_insert_default();
+                extras.last_ack_id += 1;
+                extras.last_ack_id
+            }
+        }
     }
 
     /// Prepares for an answer to `id`.

@@ -10,6 +10,7 @@ use super::rooms::LocalRooms;
 use super::{Broadcast, SocketInfo};
 use crate::ack::{AckSink, Slot};
 use crate::broadcast::{Disconnect, Target};
+use crate::namespace::Limits;
 use crate::socket::{Room, Socket};
 
 /// A namespace's sockets on this node, as an adapter sees them.
@@ -24,9 +25,10 @@ struct Local {
 }
 
 impl LocalNode {
-    pub(crate) fn new(namespace: &str, max_rooms: usize, runtime: Handle) -> Self {
-        let rooms = LocalRooms::new(max_rooms);
-        Self(Arc::new(Local { namespace: namespace.into(), rooms, ack_ids: AtomicU64::new(0), runtime }))
+    pub(crate) fn new(namespace: &str, limits: &Limits, runtime: Handle) -> Self {
+        let rooms = LocalRooms::new(limits.max_rooms);
+        let ack_ids = AtomicU64::new(limits.count_acks.first_of_namespace());
+        Self(Arc::new(Local { namespace: namespace.into(), rooms, ack_ids, runtime }))
     }
 
     pub(crate) fn rooms(&self) -> &LocalRooms {

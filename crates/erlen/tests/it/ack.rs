@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use erlen::{AckError, Answers, Socket, TestClient};
+use erlen::{AckError, Answers, Server, Socket, TestClient};
 use serde_json::{Value, json};
 
-use crate::support::{Nodes, join, ms, on_both_adapters, soon};
+use crate::support::{Nodes, WebSocket, join, ms, on_both_adapters, serve, soon};
 
 /// Answers the next event.
 async fn answer(client: &mut TestClient, with: impl serde::Serialize) {
@@ -262,4 +262,50 @@ async fn an_ack_can_be_awaited_in_a_runtime_of_any_thread_even_one_without_a_clo
     });
     answer(&mut client, "ada").await;
     assert_eq!(tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap().unwrap(), "ada");
+}
+
+/// The packets of two questions to each of two clients, and of one to both.
+async fn questions(builder: erlen::Builder) -> Vec<String> {
+    let io = builder.shards(1).build().unwrap();
+    let addr = serve(&io).await;
+    let mut packets = Vec::new();
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut ws = WebSocket::open(addr).await;
+        ws.send("40").await;
+        ws.packet().await;
+        clients.push(ws);
+    }
+    for socket in io.sockets() {
+        drop([socket.emit_with_ack::<u8>("q", ()), socket.emit_with_ack::<u8>("q", ())]);
+    }
+    drop(io.emit_with_ack::<u8>("all", ()).unwrap());
+    for ws in &mut clients {
+        for _ in 0..3 {
+            packets.push(ws.packet().await);
+        }
+    }
+    packets.sort();
+    packets
+}
+
+#[tokio::test]
+async fn ids_are_counted_by_namespace_from_zero_or_by_socket_from_one() {
+    assert_eq!(
+        questions(Server::builder()).await,
+        [r#"420["q"]"#, r#"421["q"]"#, r#"422["q"]"#, r#"423["q"]"#, r#"424["all"]"#, r#"424["all"]"#],
+        "as on Node"
+    );
+    assert_eq!(
+        questions(Server::builder().count_acks_by_socket(true)).await,
+        [
+            r#"421["q"]"#,
+            r#"421["q"]"#,
+            r#"422["q"]"#,
+            r#"422["q"]"#,
+            r#"424294967296["all"]"#,
+            r#"424294967296["all"]"#
+        ],
+        "as in Python, and no id of a broadcast is one of a client's"
+    );
 }
