@@ -122,12 +122,13 @@ class Engine:
     def __init__(self, delegate: Delegate, **options: Any) -> None:
         """Options, all by keyword, each with a default:
         path='/socket.io/', transports=('polling', 'websocket'), allow_upgrades=True, ping_interval=25.0,
-        ping_timeout=20.0, max_payload=1_000_000, max_payload_packets=1024, shards=0 (one a core),
+        ping_grace=0.0 (what clients are told beyond that), ping_timeout=20.0, max_payload=1_000_000,
+        and the other bounds of the Rust builder that are numbers: those of `options.BOUNDS`,
         cors: None (own origin, X-Forwarded-Proto and -Host respected) | '*' | list[str] | 'ask' (every origin passes the engine, the
         delegate's `handshake` decides) | 'off' (no check, no headers), cors_credentials=True,
         cookie: None | list[tuple[str, str | bool]] (the first is the name, whose value is the sid),
         ask_handshake=False, always_connect=False, event_threads=1000 (the most worker threads), event_idle=10.0 (seconds without work until a surplus one ends),
-        ordered=False (events of one client one after another), max_waiting_events=64.
+        ordered=False (events of one client one after another).
         An option of another name is a TypeError."""
     def namespace(self, name: str, connect: bool, disconnect: bool, events: Sequence[str] = ()) -> None:
         """Clients may join `name`; `connect` and `disconnect`: whether the delegate wants those calls for it.

@@ -5,9 +5,11 @@ Sources: Flask-SocketIO's `SocketIO`, python-socketio's `Server`, python-enginei
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -21,24 +23,104 @@ if TYPE_CHECKING:
 
 __all__ = ["async_mode", "check", "codec", "engine", "logger", "path"]
 
+_log = logging.getLogger("erlen")
+
 ASYNC_MODES = ("eventlet", "gevent_uwsgi", "gevent", "threading")
 TRANSPORTS = ("polling", "websocket")
 
+BOUNDS = (
+    "max_attachments",
+    "max_events_per_second",
+    "max_new_sessions_per_address",
+    "max_payload_packets",
+    "max_pending_acks",
+    "max_queue_bytes",
+    "max_queue_packets",
+    "max_rooms",
+    "max_sessions",
+    "max_sessions_per_address",
+    "max_total_queue_bytes",
+    "max_waiting_event_bytes",
+    "max_waiting_events",
+    "shards",
+)
+"""The engine's own, each a number; what one means and its default are in the Rust builder's docs, and in docs/deployment.md."""
+
+KNOWN = frozenset(BOUNDS) | {
+    "allow_eio3",
+    "allow_nan",
+    "allow_upgrades",
+    "always_connect",
+    "async_handlers",
+    "async_mode",
+    "channel",
+    "client_manager",
+    "compression_threshold",
+    "cookie",
+    "cors_allowed_origins",
+    "cors_credentials",
+    "engineio_logger",
+    "http_compression",
+    "json",
+    "logger",
+    "manage_session",
+    "max_http_buffer_size",
+    "message_queue",
+    "monitor_clients",
+    "namespaces",
+    "path",
+    "ping_interval",
+    "ping_timeout",
+    "resource",
+    "serializer",
+    "transports",
+}
+
 
 def check(options: dict[str, Any]) -> None:
-    """Refuses what does not exist, and what is not built yet.
+    """Refuses what does not exist, and what is not built yet. A keyword that nobody knows is ignored, as upstream; the log says so.
 
-    :raises ValueError: an `async_mode` or `transports` that do not exist.
+    :raises ValueError: an `async_mode` or `transports` that do not exist; a bound that is no number.
     :raises NotImplementedError: an option that is not built yet.
     """
     async_mode(options)
     transports(options.get("transports"))
+    bounds(options, {})
+    for name in sorted(options.keys() - KNOWN):
+        _log.warning("SocketIO() has no option %r and ignores it%s", name, _elsewhere(name))
     serializer = options.get("serializer", "default")
     if serializer != "default":
         raise NotImplementedError(f"serializer={serializer!r} is not built yet: leave it out")
     for name in ("http_compression", "allow_eio3"):
         if options.get(name):
             raise NotImplementedError(f"{name} is not built yet: leave it out")
+
+
+def _elsewhere(name: str) -> str:
+    """Where a keyword belongs, if it is one of `run`."""
+    from .run import run
+
+    return ": it belongs to run()" if name in inspect.signature(run).parameters else ""
+
+
+def bounds(options: dict[str, Any], environment: Mapping[str, str]) -> dict[str, int]:
+    """The engine's bounds that are given: by keyword, or in the environment as `ERLEN_MAX_SESSIONS` and so on.
+
+    :raises ValueError: one is no number, and its name.
+    """
+    given = {}
+    for name in BOUNDS:
+        twin = f"ERLEN_{name.upper()}"
+        said, value = (
+            (name, options[name]) if options.get(name) is not None else (twin, environment.get(twin))
+        )
+        if value is None:
+            continue
+        number = int(value) if str(value).isdecimal() else -1
+        if number < 0:
+            raise ValueError(f"{said} must be a whole number, and not {value!r}")
+        given[name] = number
+    return given
 
 
 def async_mode(options: dict[str, Any]) -> str:
@@ -104,9 +186,10 @@ def logger(name: str, wanted: Any) -> logging.Logger:
     return found
 
 
-def seconds(interval: Any) -> float:
-    """`ping_interval`: a number of seconds, or a pair whose second is a grace."""
-    return float(sum(interval) if isinstance(interval, (tuple, list)) else interval)
+def heartbeat(interval: Any) -> tuple[float, float]:
+    """`ping_interval`: a number of seconds, or a pair whose second is how much more the clients are told."""
+    seconds, grace = interval if isinstance(interval, (tuple, list)) else (interval, 0)
+    return float(seconds), float(grace)
 
 
 def cookie(given: Any) -> Optional[list[tuple[str, Any]]]:
@@ -129,11 +212,14 @@ def path(options: dict[str, Any]) -> str:
 def engine(options: dict[str, Any], ask_handshake: bool) -> dict[str, Any]:
     """The engine's options. `ask_handshake`: a handshake passes WSGI middleware."""
     origins = options.get("cors_allowed_origins")
+    ping_interval, ping_grace = heartbeat(options.get("ping_interval", 25))
     return {
+        **bounds(options, os.environ),
         "path": path(options),
         "transports": transports(options.get("transports")),
         "allow_upgrades": bool(options.get("allow_upgrades", True)),
-        "ping_interval": seconds(options.get("ping_interval", 25)),
+        "ping_interval": ping_interval,
+        "ping_grace": ping_grace,
         "ping_timeout": float(options.get("ping_timeout", 20)),
         "max_payload": int(options.get("max_http_buffer_size", 1_000_000)),
         "cookie": cookie(options.get("cookie")),
@@ -142,5 +228,4 @@ def engine(options: dict[str, Any], ask_handshake: bool) -> dict[str, Any]:
         "ask_handshake": ask_handshake or callable(origins),
         "always_connect": bool(options.get("always_connect", False)),
         "ordered": options.get("async_handlers", True) is not True,
-        "shards": int(os.environ.get("ERLEN_SHARDS", "0")),
     }

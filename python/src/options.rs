@@ -24,6 +24,33 @@ enum Origins {
     List(HashSet<String>),
 }
 
+type Bounded = fn(Builder, usize) -> Builder;
+
+/// The builder's bounds that are plain numbers.
+const BOUNDS: [(&str, Bounded); 15] = [
+    ("shards", Builder::shards),
+    ("max_attachments", Builder::max_attachments),
+    ("max_events_per_second", |builder, events| builder.max_events_per_second(clamped(events))),
+    ("max_new_sessions_per_address", |builder, sessions| {
+        builder.max_new_sessions_per_address(clamped(sessions))
+    }),
+    ("max_payload", Builder::max_payload),
+    ("max_payload_packets", Builder::max_payload_packets),
+    ("max_pending_acks", Builder::max_pending_acks),
+    ("max_queue_bytes", Builder::max_queue_bytes),
+    ("max_queue_packets", Builder::max_queue_packets),
+    ("max_rooms", Builder::max_rooms),
+    ("max_sessions", Builder::max_sessions),
+    ("max_sessions_per_address", Builder::max_sessions_per_address),
+    ("max_total_queue_bytes", Builder::max_total_queue_bytes),
+    ("max_waiting_event_bytes", Builder::max_waiting_event_bytes),
+    ("max_waiting_events", Builder::max_waiting_events),
+];
+
+fn clamped(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// The options of the engine itself; what is about Python's threads is beside it.
 pub(crate) struct Options {
     builder: Builder,
@@ -51,9 +78,7 @@ impl<'py> Keywords<'_, 'py> {
         T: for<'a> FromPyObject<'a, 'py>,
     {
         match self.any(name)? {
-            Some(value) => value
-                .extract()
-                .map_err(|_| PyTypeError::new_err(format!("the engine's option '{name}' cannot be {value}"))),
+            Some(value) => extracted(name, &value),
             None => Ok(default),
         }
     }
@@ -64,6 +89,14 @@ impl<'py> Keywords<'_, 'py> {
             PyValueError::new_err(format!("'{name}' must be a number of seconds, not {seconds}"))
         })
     }
+}
+
+fn extracted<'py, T>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    let extracted = value.extract();
+    extracted.map_err(|_| PyTypeError::new_err(format!("the engine's option '{name}' cannot be {value}")))
 }
 
 impl Options {
@@ -77,16 +110,19 @@ impl Options {
             .transports(Transports { polling: has("polling"), websocket: has("websocket") })
             .allow_upgrades(take.take("allow_upgrades", true)?)
             .ping_interval(take.seconds("ping_interval", 25.0)?)
+            .ping_grace(take.seconds("ping_grace", 0.0)?)
             .ping_timeout(take.seconds("ping_timeout", 20.0)?)
-            .max_payload(take.take("max_payload", 1_000_000)?)
-            .max_payload_packets(take.take("max_payload_packets", 1_024)?)
-            .max_waiting_events(take.take("max_waiting_events", 64)?)
-            .shards(take.take("shards", 0)?)
             .max_json_depth(1_000)
             .json_barewords(true)
             .reach_while_connecting(true)
             .ignore_stray_packets(true)
+            .count_acks_by_socket(true)
             .unknown_namespace(UNKNOWN_NAMESPACE);
+        for (name, bounded) in BOUNDS {
+            if let Some(bound) = take.any(name)? {
+                builder = bounded(builder, extracted(name, &bound)?);
+            }
+        }
         if let Some(cookie) = take.any("cookie")? {
             let attributes: Vec<(String, Bound<'_, PyAny>)> = cookie.extract()?;
             builder = builder.cookie(self::cookie(&attributes)?);

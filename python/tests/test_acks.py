@@ -115,6 +115,16 @@ def test_each_question_to_a_client_has_an_id_of_its_own(socketio, live, seen):
         assert seen.next() == (number, int(questions[number]))
 
 
+def test_the_ids_of_a_client_are_counted_from_one(socketio, live):
+    clients = [live.websocket(), live.websocket()]
+    for number in ("1", "2"):
+        socketio.emit("q", callback=lambda *args: None)
+        for client in clients:
+            assert client.next() == f'42{number}["q"]'
+    socketio.emit("q", to=clients[1].sid, callback=lambda *args: None)
+    assert clients[1].next() == '423["q"]'
+
+
 def test_a_callback_runs_once(socketio, live, seen):
     client = live.websocket()
     socketio.emit("q", to=client.sid, callback=lambda value: seen.put(value))

@@ -4,10 +4,13 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import time
 
 import flask
 import pytest
 import requests
+
+from engines import DEADLINE
 
 POLL = "?EIO=4&transport=polling"
 
@@ -39,6 +42,7 @@ def attributes(cookie):
     ({"ping_interval": 10}, "pingInterval", 10000),
     ({"ping_interval": (10, 5)}, "pingInterval", 15000),
     ({"ping_timeout": 0.5}, "pingTimeout", 500),
+    ({"ping_timeout": 1.2349}, "pingTimeout", 1234),
     ({"max_http_buffer_size": 5000}, "maxPayload", 5000),
     ({"allow_upgrades": False}, "upgrades", []),
 ])
@@ -49,6 +53,12 @@ def test_options_show_in_the_handshake(start, options, field, value):
 def test_the_part_of_a_second_in_ping_interval(engine, start):
     # The reference pings every 1.9 s and tells the client a whole second.
     assert start(ping_interval=1.9).polling().handshake["pingInterval"] == engine.either(upstream=1000, erlen=1900)
+
+
+def test_clients_are_pinged_at_the_interval_and_told_the_grace_beyond_it(engine, start):
+    client = start(ping_interval=(0.2, 60)).websocket()
+    assert client.handshake["pingInterval"] == engine.either(upstream=60000, erlen=60200)
+    assert client._packet(time.monotonic() + DEADLINE) == "2"
 
 
 def test_a_transport_that_is_left_out(engine, start):
