@@ -84,6 +84,16 @@ class Hub:
             raise errors[0]
         return results[0]
 
+    def start(self, function: Callable[..., None], *args: Any) -> None:
+        """Starts a function as a greenlet of the hub, and does not wait for it.
+
+        :raises RuntimeError: the hub is closed.
+        """
+        if self._closed:
+            raise RuntimeError("the server has ended")
+        self._jobs.append(lambda: function(*args))
+        self._wake()
+
     def wait(self, listener: Any, timeout: Optional[float] = None) -> bool:
         """`Listener.wait`, while the greenlets run."""
         ended: bool = self.outside(listener.wait, timeout)

@@ -1,6 +1,6 @@
 """TLS by a ready `ssl.SSLContext`, which gives out no key for the engine's own.
 
-A thread ends TLS, by asyncio, and hands the bytes on through a pair of sockets for each connection: the engine has accepted it, knows
+A thread ends TLS, by asyncio (in an application that is monkey-patched: greenlets, see :mod:`erlen.green_relay`), and hands the bytes on through a pair of sockets for each connection: the engine has accepted it, knows
 its peer, and reads and writes the other end of the pair. Pings, too, pass the interpreter here; with the files of a certificate nothing does.
 """
 
@@ -12,8 +12,10 @@ import logging
 import socket
 import ssl
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Optional
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "ThreadRelay"]
 
 _log = logging.getLogger("erlen")
 
@@ -22,6 +24,9 @@ HANDSHAKE = 30.0
 FAREWELL = 1.0
 """Seconds that connections have to end, when the server has ended."""
 PIECE = 64 * 1024
+
+Application = Callable[..., Iterable[bytes]]
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Relay:
@@ -32,16 +37,55 @@ class Relay:
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
-        self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="erlen-tls", daemon=True)
-        self._thread.start()
+        self._certificates: dict[tuple[str, str], str] = {}
         _log.warning(
             "TLS by a ready SSLContext goes through Python: ssl_context=('cert.pem', 'key.pem') is faster"
         )
 
+    def application(self, app: Application) -> Application:
+        """A WSGI application that learns of its client's certificate as from Werkzeug, nginx and Apache: by `SSL_CLIENT_CERT`."""
+        if self._context.verify_mode == ssl.CERT_NONE:
+            return app
+
+        def told(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            peer = environ.get("REMOTE_ADDR", ""), environ.get("REMOTE_PORT", "")
+            if peer in self._certificates:
+                environ["SSL_CLIENT_CERT"] = self._certificates[peer]
+            return app(environ, start_response)
+
+        return told
+
     def __call__(self, outer: int, inner: int) -> None:
-        """Takes over a connection and the end of a pair of sockets, by their descriptors."""
+        """Takes over a connection and the end of a pair of sockets, by their descriptors. From any thread."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Ends what is left."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def _known(self, certificate: Optional[bytes], address: tuple[Any, ...]) -> Iterator[None]:
+        """A client's certificate is known while it is connected."""
+        peer = address[0].removeprefix("::ffff:"), str(address[1])
+        if certificate is not None:
+            self._certificates[peer] = ssl.DER_cert_to_PEM_cert(certificate)
+        try:
+            yield
+        finally:
+            self._certificates.pop(peer, None)
+
+
+class ThreadRelay(Relay):
+    """On a thread of its own, by asyncio."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context)
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="erlen-tls", daemon=True)
+        self._thread.start()
+
+    def __call__(self, outer: int, inner: int) -> None:
         ends = socket.socket(fileno=outer), socket.socket(fileno=inner)
         try:
             self._loop.call_soon_threadsafe(self._begin, *ends)
@@ -51,7 +95,6 @@ class Relay:
                 end.close()
 
     def stop(self) -> None:
-        """Ends what is left, and the thread."""
         self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._end()))
         self._thread.join()
         self._loop.close()
@@ -71,20 +114,23 @@ class Relay:
                 _log.info("TLS handshake failed: %s", error)
                 plain[1].close()
                 return
-            ways = [_pump(plain[0], secure[1]), _pump(secure[0], plain[1])]
-            # Whichever side ends, that is the end; what is under way to the other still goes out.
-            _, late = await asyncio.wait(
-                map(self._loop.create_task, ways), return_when=asyncio.FIRST_COMPLETED
-            )
-            for way in late:
-                way.cancel()
-            for _, writer in (plain, secure):
-                writer.close()
-            for _, writer in (plain, secure):
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+            certificate = secure[1].get_extra_info("ssl_object").getpeercert(binary_form=True)
+            with self._known(certificate, secure[1].get_extra_info("peername")):
+                await self._carry(plain, secure)
 
-    async def _secure(self, outer: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _carry(self, plain: Streams, secure: Streams) -> None:
+        """Carries bytes both ways until one side ends; what is under way to the other still goes out."""
+        ways = [_pump(plain[0], secure[1]), _pump(secure[0], plain[1])]
+        _, late = await asyncio.wait(map(self._loop.create_task, ways), return_when=asyncio.FIRST_COMPLETED)
+        for way in late:
+            way.cancel()
+        for _, writer in (plain, secure):
+            writer.close()
+        for _, writer in (plain, secure):
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _secure(self, outer: socket.socket) -> Streams:
         """The streams of a connection behind its handshake."""
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)

@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import green, loading, tls
+from .relay import Relay, ThreadRelay
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from . import _erlen
-    from .relay import Relay
     from .socketio import SocketIO
 
 __all__ = ["run"]
@@ -92,7 +92,8 @@ def run(
     secured = tls.asked(ssl_context, certfile, keyfile, keyfile_password)
 
     def serve() -> None:
-        with _handed(socketio, secured) as over:
+        socketio._hub = green.hub()
+        with _handed(secured, socketio._hub) as over:
             _serve(socketio, app, address, over, threads)
 
     if app.debug if use_reloader is None else use_reloader:
@@ -114,23 +115,26 @@ def _port(app: Flask, port: Optional[int]) -> int:
 
 
 @contextmanager
-def _handed(socketio: SocketIO, secured: tls.Secured) -> Iterator[Union[None, tuple[bytes, bytes], Relay]]:
+def _handed(
+    secured: tls.Secured, hub: Optional[green.Hub]
+) -> Iterator[Union[None, tuple[bytes, bytes], Relay]]:
     """What the engine is handed for TLS: a ready context works in a relay, which outlives the listener."""
     if not isinstance(secured, ssl.SSLContext):
         yield secured
         return
-    if green.patched_by() is not None:
-        raise NotImplementedError(
-            "a ready SSLContext needs a thread, and this application is monkey-patched: "
-            "give the files, ssl_context=('cert.pem', 'key.pem')"
-        )
-    from .relay import Relay
-
-    relay = Relay(secured)
+    relay = _relay(secured, hub)
     try:
         yield relay
     finally:
         relay.stop()
+
+
+def _relay(context: ssl.SSLContext, hub: Optional[green.Hub]) -> Relay:
+    if hub is None:
+        return ThreadRelay(context)
+    from .green_relay import GreenRelay
+
+    return GreenRelay(context, hub)
 
 
 def _serve(
@@ -142,15 +146,16 @@ def _serve(
 ) -> None:
     if app.debug:
         _add_debugger(socketio)
-    engine = socketio._serve(app)
+    entry = over.application(app) if isinstance(over, Relay) else app
+    engine = socketio._serve(app, entry)
     beside = socketio._beside(app)
     try:
         listener = engine.listen(
             *address,
-            socketio._hosted(app),
+            socketio._hosted(entry),
             threads=threads,
             tls=over,
-            also=[other._serve(app) for other in beside],
+            also=[other._serve(app, entry) for other in beside],
         )
     except OSError as error:
         raise SystemExit(_sentence(error, *address)) from None

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import gc
 import hashlib
+import json
 import socket
 import ssl
 
@@ -12,9 +12,8 @@ import flask
 import pytest
 import requests
 import websocket
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+
+from certificate import certified
 
 import threads
 from engines import DEADLINE, Running
@@ -25,20 +24,7 @@ pytestmark = pytest.mark.only("erlen")
 @pytest.fixture
 def files(tmp_path):
     """A certificate that may be a server's and a client's, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (tmp_path / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (tmp_path / "key.pem").write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    return certified(tmp_path)
 
 
 @pytest.fixture
@@ -64,10 +50,10 @@ def get(url, **options):
     return requests.request(options.pop("method", "GET"), url, verify=False, timeout=DEADLINE, **options)
 
 
-def open_websocket(url, **options):
+def open_websocket(url, sslopt=(), **options):
     client = websocket.create_connection(
         url.replace("https", "wss") + "/socket.io/?EIO=4&transport=websocket", timeout=DEADLINE,
-        sslopt={"cert_reqs": ssl.CERT_NONE}, **options)
+        sslopt={"cert_reqs": ssl.CERT_NONE, **dict(sslopt)}, **options)
     assert client.recv().startswith("0{")
     client.send("40")
     assert client.recv().startswith("40")
@@ -110,6 +96,25 @@ def test_a_context_may_ask_for_the_clients_certificate(app, serve_over, context,
     with pytest.raises(requests.ConnectionError):
         get(url)
     assert get(url, cert=files).text == "let in"
+
+
+def test_pages_and_events_are_told_the_clients_certificate(app, socketio, serve_over, context, files):
+    def told():
+        return flask.request.environ.get("SSL_CLIENT_CERT")
+
+    app.add_url_rule("/", view_func=lambda: [told()])
+    socketio.on("e")(told)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(files[0])
+    url = serve_over(context)
+    with open(files[0]) as file:
+        certificate = file.read()
+    assert [get(url).json(), get(url, cert=files).json()] == [[None], [certificate]]
+    for files_of_client, expected in [({}, []), ({"certfile": files[0], "keyfile": files[1]}, [certificate])]:
+        client = open_websocket(url, sslopt=files_of_client)
+        client.send('420["e"]')
+        assert json.loads(client.recv()[3:]) == expected
+        client.close()
 
 
 @pytest.mark.parametrize("words", [b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b""])

@@ -13,6 +13,8 @@ import textwrap
 
 import pytest
 
+from certificate import certified
+
 PATCH = {
     "gevent": "from gevent import monkey; monkey.patch_all()",
     "eventlet": "import eventlet; eventlet.monkey_patch()",
@@ -123,3 +125,61 @@ def test_handlers_pages_and_tasks_are_greenlets_of_one_hub(library):
     assert (page, up, stream) == ("greenlet", "100000", "012")
     assert f"{library} has monkey-patched" in done.stderr
     assert "ValueError: the text of the error" in done.stderr
+
+
+SECURE = """
+{patch}
+import json, ssl, threading
+import flask
+import requests
+import websocket
+from erlen import SocketIO
+
+app = flask.Flask("green")
+socketio = SocketIO(app)
+socketio.on("e")(lambda: flask.request.scheme)
+app.add_url_rule("/", "page", lambda: flask.request.environ["SSL_CLIENT_CERT"])
+app.add_url_rule("/large", "large", lambda: b"x" * 5_000_000)
+cert, key = {files}
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(cert, key)
+context.verify_mode = ssl.CERT_REQUIRED
+context.load_verify_locations(cert)
+out = []
+
+def client():
+    try:
+        while getattr(socketio.wsgi_server, "port", None) is None:
+            socketio.sleep(0.002)
+        host = f"127.0.0.1:{{socketio.wsgi_server.port}}"
+        clients = {{"cert_reqs": ssl.CERT_NONE, "certfile": cert, "keyfile": key}}
+        ws = websocket.create_connection(f"wss://{{host}}/socket.io/?EIO=4&transport=websocket", timeout=20, sslopt=clients)
+        ws.recv(); ws.send("40"); ws.recv()
+        ws.send('421["e"]'); out.append(ws.recv())
+        options = {{"cert": (cert, key), "verify": False, "timeout": 20}}
+        out.append(requests.get(f"https://{{host}}/", **options).text == open(cert).read())
+        out.append(len(requests.get(f"https://{{host}}/large", **options).content))
+        try:
+            requests.get(f"https://{{host}}/", verify=False, timeout=20)
+        except requests.ConnectionError:
+            out.append("refused")
+        ws.close()
+    except BaseException as error:
+        out.append(repr(error))
+    finally:
+        socketio.stop()
+
+threading.Thread(target=client).start()
+socketio.run(app, host="127.0.0.1", port=0, ssl_context=context)
+print(json.dumps(out))
+"""
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_a_ready_context_ends_tls_in_greenlets(library, tmp_path):
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed here")
+    program = textwrap.dedent(SECURE).format(patch=PATCH[library], files=certified(tmp_path))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ['431["https"]', True, 5_000_000, "refused"], done.stderr
