@@ -6,6 +6,7 @@ Names, defaults and return values are Flask-SocketIO's; where Erlen differs, doc
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -30,12 +31,27 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketIO"]
 
+_log = logging.getLogger("erlen")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 RESERVED = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
 """Events that mean something to the protocol or to its clients: nobody may emit them."""
+
+
+_serving: weakref.WeakSet[SocketIO] = weakref.WeakSet()
+"""Those that have started an engine."""
+
+
+def _in_child() -> None:
+    for socketio in list(_serving):
+        socketio._leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 class Reason:
@@ -87,6 +103,7 @@ class SocketIO:
         self._dispatcher = Dispatcher(self)
         self._engine: Optional[_erlen.Engine] = None
         self._engine_lock = threading.Lock()
+        self._is_childs = False
         self._hub: Optional[green.Hub] = None
         self._asks = False
         if app is not None or "message_queue" in options:
@@ -103,7 +120,8 @@ class SocketIO:
             the events of a client one after another, and so does False), `always_connect`, `namespaces`, `logger`, `engineio_logger`,
             `ping_interval` (25 s), `ping_timeout` (20 s), `max_http_buffer_size` (1 000 000 bytes), `allow_upgrades`, `transports`,
             `cookie`, `cors_allowed_origins`, `cors_credentials`, `async_mode` (any that is known; threads serve all).
-        :raises ValueError: an `async_mode` or `transports` that do not exist.
+            Erlen's own, whose defaults are in docs/deployment.md: `max_total_queue_bytes` and the other bounds of `erlen.options.BOUNDS`.
+        :raises ValueError: an `async_mode` or `transports` that do not exist; a bound that is no number.
         :raises NotImplementedError: an option that is known and not built yet.
         """
         self.server_options.update(kwargs)
@@ -400,8 +418,16 @@ class SocketIO:
                 ask = self._app is not None and is_wrapped(self._app, self._entry, self.sockio_mw)
                 self._asks = ask
                 self._engine = _erlen.Engine(self._dispatcher, **options.engine(self.server_options, ask))
+                self._is_childs = False
+                _serving.add(self)
         self._open_namespaces()
         return self._engine
+
+    def _leave_to_parent(self) -> None:
+        """In the child of a fork: the engine's threads, its clients and the locks that those threads hold are the parent's."""
+        self._engine = self.wsgi_server = self._hub = None
+        self._engine_lock = threading.Lock()
+        self._is_childs = True
 
     def _refuse_queue(self) -> None:
         """What goes through a queue does not go anywhere yet, and says so."""
@@ -479,6 +505,8 @@ class SocketIO:
     def _socket(self, sid: Any, namespace: str) -> Optional[_erlen.Socket]:
         """The socket of a client; that of the event that is handled also while it leaves."""
         handled = current.get()
+        if self._is_childs:
+            return None
         if handled is not None and handled.client.sid == sid and handled.client.namespace == namespace:
             return handled.socket
         if self._engine is None or not isinstance(sid, str):
@@ -504,6 +532,10 @@ class SocketIO:
             self.logger.info('emitting event "%s" to %s [%s]', name, to or "all", namespace)
         engine = self._engine
         if engine is None:
+            if self._is_childs:
+                _log.error(
+                    '"%s" is not emitted: this process was forked, and the clients are its parent\'s', name
+                )
             return 0
         if callback is None:
             engine.emit(namespace, name, text, attachments, target, left_out)

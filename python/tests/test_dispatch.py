@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import sys
@@ -303,3 +304,54 @@ def test_a_handler_may_have_a_process_of_its_own(app, socketio, serve):
     client = serve(app, socketio).websocket()
     for _ in range(2):
         assert client.ask("e") == "[0]"
+
+
+def in_a_child(function, *args):
+    """The exit code of a process that was forked here and has called a function."""
+    process = multiprocessing.get_context("fork").Process(target=function, args=args)
+    process.start()
+    process.join(DEADLINE)
+    return process.exitcode
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_what_the_child_of_a_handler_emits_reaches_nobody_and_harms_nobody(sio_lib, app, socketio, serve):
+    def emit():
+        socketio.emit("to all")
+        sio_lib.emit("to one")
+
+    socketio.on("e")(lambda: in_a_child(emit))
+    client = serve(app, socketio).websocket()
+    for _ in range(2):
+        assert client.ask("e") == "[0]"
+
+
+@pytest.mark.only("erlen")
+def test_a_child_is_told_that_the_clients_are_its_parents_whatever_its_parent_did_meanwhile(
+        sio_lib, app, socketio, serve, tmp_path, engine):
+    said = tmp_path / "said"
+
+    def reach(sid):
+        logging.getLogger("erlen").addHandler(logging.FileHandler(said))
+        socketio.emit("to one", to=sid)
+        socketio.emit("to all", callback=print)
+        assert not socketio.server.manager.is_connected(sid, "/") and not socketio.server.rooms(sid)
+        socketio.server.disconnect(sid)
+        with pytest.raises(engine.exceptions.TimeoutError):
+            socketio.call("question", to=sid)
+
+    @socketio.on("e")
+    def work(then):
+        if then == "fork":
+            return in_a_child(reach, flask.request.sid)
+        sio_lib.join_room("crowd")
+        socketio.emit("noise", to="crowd")
+        sio_lib.leave_room("crowd")
+
+    live = serve(app, socketio)
+    noisy, client = live.websocket(), live.websocket()
+    for _ in range(10):
+        for _ in range(20):
+            noisy.emit("e", "noise")
+        assert client.ask("e", "fork") == "[0]"
+    assert said.read_text().count('"to one" is not emitted') == 10
