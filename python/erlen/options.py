@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
 
 import flask
 
@@ -21,60 +21,66 @@ from .payload import Codec, OwnCodec
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["async_mode", "check", "codec", "engine", "logger", "path"]
+__all__ = ["Options", "async_mode", "check", "codec", "engine", "logger", "path"]
 
 _log = logging.getLogger("erlen")
 
 ASYNC_MODES = ("eventlet", "gevent_uwsgi", "gevent", "threading")
 TRANSPORTS = ("polling", "websocket")
 
-BOUNDS = (
-    "max_attachments",
-    "max_events_per_second",
-    "max_new_sessions_per_address",
-    "max_payload_packets",
-    "max_pending_acks",
-    "max_queue_bytes",
-    "max_queue_packets",
-    "max_rooms",
-    "max_sessions",
-    "max_sessions_per_address",
-    "max_total_queue_bytes",
-    "max_waiting_event_bytes",
-    "max_waiting_events",
-    "shards",
-)
-"""The engine's own, each a number; what one means and its default are in the Rust builder's docs, and in docs/deployment.md."""
 
-KNOWN = frozenset(BOUNDS) | {
-    "allow_eio3",
-    "allow_nan",
-    "allow_upgrades",
-    "always_connect",
-    "async_handlers",
-    "async_mode",
-    "channel",
-    "client_manager",
-    "compression_threshold",
-    "cookie",
-    "cors_allowed_origins",
-    "cors_credentials",
-    "engineio_logger",
-    "http_compression",
-    "json",
-    "logger",
-    "manage_session",
-    "max_http_buffer_size",
-    "message_queue",
-    "monitor_clients",
-    "namespaces",
-    "path",
-    "ping_interval",
-    "ping_timeout",
-    "resource",
-    "serializer",
-    "transports",
-}
+class Bounds(TypedDict, total=False):
+    """The engine's own: what each means and its default are in docs/deployment.md."""
+
+    max_attachments: int
+    max_events_per_second: int
+    max_new_sessions_per_address: int
+    max_payload_packets: int
+    max_pending_acks: int
+    max_queue_bytes: int
+    max_queue_packets: int
+    max_rooms: int
+    max_sessions: int
+    max_sessions_per_address: int
+    max_total_queue_bytes: int
+    max_waiting_event_bytes: int
+    max_waiting_events: int
+    shards: int
+
+
+BOUNDS = tuple(Bounds.__annotations__)
+
+
+class Options(Bounds, total=False):
+    """The keywords of `SocketIO` and of `init_app`, for editors, and for the log line about others."""
+
+    path: str
+    resource: str
+    manage_session: bool
+    message_queue: Optional[str]
+    channel: str
+    client_manager: Any
+    async_mode: Optional[str]
+    async_handlers: Union[bool, str]
+    always_connect: bool
+    namespaces: Union[str, list[str]]
+    json: Any
+    allow_nan: bool
+    serializer: Any
+    logger: Union[bool, logging.Logger]
+    engineio_logger: Union[bool, logging.Logger]
+    ping_interval: Union[float, tuple[float, float]]
+    ping_timeout: float
+    max_http_buffer_size: int
+    allow_upgrades: bool
+    transports: Union[None, str, list[str]]
+    cookie: Union[None, str, dict[str, Any]]
+    cors_allowed_origins: Any
+    cors_credentials: bool
+    monitor_clients: bool
+    http_compression: bool
+    compression_threshold: int
+    allow_eio3: bool
 
 
 def check(options: dict[str, Any]) -> None:
@@ -86,7 +92,7 @@ def check(options: dict[str, Any]) -> None:
     async_mode(options)
     transports(options.get("transports"))
     bounds(options, {})
-    for name in sorted(options.keys() - KNOWN):
+    for name in sorted(options.keys() - Options.__annotations__.keys()):
         _log.warning("SocketIO() has no option %r and ignores it%s", name, _elsewhere(name))
     serializer = options.get("serializer", "default")
     if serializer != "default":
@@ -209,13 +215,19 @@ def path(options: dict[str, Any]) -> str:
     return f"/{given.strip('/')}/"
 
 
+def mounted(path: str) -> str:
+    """A path below that of the application: `SCRIPT_NAME` in the environment, as gunicorn has it."""
+    mount = os.environ.get("SCRIPT_NAME", "").rstrip("/")
+    return path if mount and path.startswith(f"{mount}/") else mount + path
+
+
 def engine(options: dict[str, Any], ask_handshake: bool) -> dict[str, Any]:
     """The engine's options. `ask_handshake`: a handshake passes WSGI middleware."""
     origins = options.get("cors_allowed_origins")
     ping_interval, ping_grace = heartbeat(options.get("ping_interval", 25))
     return {
         **bounds(options, os.environ),
-        "path": path(options),
+        "path": mounted(path(options)),
         "transports": transports(options.get("transports")),
         "allow_upgrades": bool(options.get("allow_upgrades", True)),
         "ping_interval": ping_interval,

@@ -5,6 +5,7 @@ All of it is a view of the engine; nothing is kept here but what the application
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -51,6 +52,15 @@ class Environs(Mapping[str, dict[str, Any]]):
         return sum(1 for _ in self)
 
 
+class Packet:
+    """What applications read of python-socketio's class of packets; those of Erlen are the engine's."""
+
+    uses_binary_events = True
+
+    def __init__(self, json: Any) -> None:
+        self.json = json
+
+
 class Server:
     """The server behind a SocketIO."""
 
@@ -60,6 +70,8 @@ class Server:
         self.eio = EngineView(socketio)
         self.environ = Environs(socketio)
         self.reason = socketio.reason
+        self.always_connect = bool(socketio.server_options.get("always_connect", False))
+        self.packet_class = Packet(socketio.server_options.get("json") or json)
         self.async_handlers: bool = socketio.server_options.get("async_handlers", True) is True
         self.namespaces: Any = socketio.server_options.get("namespaces") or ["/"]
 
@@ -107,9 +119,9 @@ class Server:
             return self.on(args[0].__name__, args[0])
         return lambda function: self.on(function.__name__, function, *args, **kwargs)
 
-    def register_namespace(self, namespace: Namespace) -> None:
+    def register_namespace(self, namespace_handler: Namespace) -> None:
         """Registers a class namespace."""
-        self._socketio.on_namespace(namespace)
+        self._socketio.on_namespace(namespace_handler)
 
     # Emitting.
 
@@ -277,6 +289,10 @@ class Server:
         self.save_session(sid, session, namespace)
 
     # The rest.
+
+    def is_asyncio_based(self) -> bool:
+        """False."""
+        return False
 
     def start_background_task(
         self, target: Callable[..., Any], *args: Any, **kwargs: Any

@@ -20,12 +20,14 @@ from .dispatch import Current, Dispatcher, current
 from .handlers import Registry
 from .namespace import Namespace
 from .payload import Codec, arguments
+from .run import run
 from .server import Server
 from .wsgi import Middleware, admit, is_wrapped
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
+    from typing_extensions import Unpack
 
     from .test_client import SocketIOTestClient
 
@@ -81,6 +83,12 @@ class SocketIO:
 
     reason = Reason
 
+    @overload
+    def __init__(self, app: Optional[Flask] = None, **options: Unpack[options.Options]) -> None: ...
+
+    @overload
+    def __init__(self, app: Optional[Flask] = None, **options: Any) -> None: ...
+
     def __init__(self, app: Optional[Flask] = None, **options: Any) -> None:
         self.server: Optional[Server] = None
         self.server_options: dict[str, Any] = {}
@@ -110,6 +118,12 @@ class SocketIO:
             self.init_app(app, **options)
         else:
             self.server_options.update(options)
+
+    @overload
+    def init_app(self, app: Optional[Flask], **kwargs: Unpack[options.Options]) -> None: ...
+
+    @overload
+    def init_app(self, app: Optional[Flask], **kwargs: Any) -> None: ...
 
     def init_app(self, app: Optional[Flask], **kwargs: Any) -> None:
         """Binds the SocketIO to an application.
@@ -316,17 +330,7 @@ class SocketIO:
 
     # Running.
 
-    def run(
-        self,
-        app: Flask,
-        host: Optional[str] = None,
-        port: Optional[int] = None,
-        **kwargs: Any,
-    ) -> None:
-        """Serves the application and the clients, until it is stopped. See :func:`erlen.run.run` for the keywords."""
-        from .run import run
-
-        run(self, app, host, port, **kwargs)
+    run = run
 
     def stop(self) -> None:
         """Ends :meth:`run`, from any thread. Nothing happens where nothing runs."""

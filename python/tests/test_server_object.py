@@ -178,3 +178,9 @@ def test_a_client_that_has_left_is_nowhere(live, server, eventually):
     eventually(lambda: "r" not in server.manager.rooms.get("/", {}))
     assert list(server.manager.get_participants("/", "r")) == []
     assert server.get_environ(client.sid) is None
+
+
+def test_the_attributes_that_are_facts(server):
+    assert (server.always_connect, server.is_asyncio_based(), server.namespaces) == (False, False, ["/"])
+    assert server.packet_class.uses_binary_events
+    assert server.packet_class.json.dumps({}) == "{}"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from erlen import options
 
 pytestmark = pytest.mark.only("erlen")
 
@@ -21,7 +22,8 @@ METHODS = {
              "skip_sid": None},
     "call": {"event": ..., "namespace": "/", "to": None, "timeout": 60, "ignore_queue": False},
     "close_room": {"room": ..., "namespace": None},
-    "run": {"host": None, "port": None},
+    "run": {"host": None, "port": None, "debug": None, "use_reloader": None, "reloader_options": None, "extra_files": None,
+            "ssl_context": None, "certfile": None, "keyfile": None},
     "sleep": {"seconds": 0},
     "test_client": {"app": ..., "namespace": None, "query_string": None, "headers": None, "auth": None,
                     "flask_test_client": None},
@@ -46,6 +48,14 @@ def test_the_methods_list_their_keywords_and_defaults(sio_lib, name):
         assert keyword in parameters
         expected = inspect.Parameter.empty if default is ... else default
         assert parameters[keyword].default == expected, keyword
+
+
+def test_the_options_are_listed_with_those_of_the_reference(sio_lib):
+    listed = {"path", "resource", "manage_session", "message_queue", "channel", "engineio_logger", *options.BOUNDS}
+    for server in ("engineio.base_server", "socketio.base_server"):
+        parameters = inspect.signature(pytest.importorskip(server).BaseServer.__init__).parameters
+        listed |= {name for name in parameters if name not in ("self", "kwargs")}
+    assert listed <= set(options.Options.__annotations__)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
