@@ -235,4 +235,13 @@ def _say(app: Flask, listener: _erlen.Listener, host: str, secure: bool) -> None
         )
     if app.debug:
         print("   debug mode: never on the internet, the debugger runs what it is sent", file=sys.stderr)
-    print(f"   process {os.getpid()}; Ctrl-C ends it", file=sys.stderr, flush=True)
+    print(f"   process {os.getpid()}{_open_files()}; Ctrl-C ends it", file=sys.stderr, flush=True)
+
+
+def _open_files() -> str:
+    """What the listener has raised the limit of open files to: a client is one."""
+    try:
+        import resource
+    except ImportError:
+        return ""
+    return f", at most {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} open files"

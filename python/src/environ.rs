@@ -19,7 +19,11 @@ pub(crate) struct Head<'a> {
 }
 
 /// The part of an environ that is the same for every request of a listener.
-pub(crate) struct Base(Py<PyDict>);
+pub(crate) struct Base {
+    environ: Py<PyDict>,
+    /// Where the application lies, without a slash at its end: `SCRIPT_NAME` in the environment, as gunicorn has it.
+    mount: String,
+}
 
 impl Base {
     /// `multiprocess`: whether other processes serve the same application.
@@ -32,18 +36,21 @@ impl Base {
         base.set_item("wsgi.input_terminated", true)?;
         base.set_item("wsgi.file_wrapper", py.import("wsgiref.util")?.getattr("FileWrapper")?)?;
         base.set_item("SERVER_SOFTWARE", concat!("Erlen/", env!("CARGO_PKG_VERSION")))?;
-        base.set_item("SCRIPT_NAME", "")?;
         base.set_item("SERVER_NAME", host)?;
         base.set_item("SERVER_PORT", port.to_string())?;
-        Ok(Self(base.unbind()))
+        let mount = std::env::var("SCRIPT_NAME").unwrap_or_default().trim_end_matches('/').to_owned();
+        Ok(Self { environ: base.unbind(), mount })
     }
 
     /// The environ of a request, without its `wsgi.input`.
     pub(crate) fn environ<'py>(&self, py: Python<'py>, head: &Head<'_>) -> PyResult<Bound<'py, PyDict>> {
-        let environ = self.0.bind(py).copy()?;
+        let environ = self.environ.bind(py).copy()?;
         let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
         environ.set_item(intern!(py, "REQUEST_METHOD"), head.method)?;
-        environ.set_item(intern!(py, "PATH_INFO"), latin1(&percent_decoded(path_of(path))))?;
+        let path = latin1(&percent_decoded(path_of(path)));
+        let (mount, below) = split_mount(&path, &self.mount);
+        environ.set_item(intern!(py, "SCRIPT_NAME"), mount)?;
+        environ.set_item(intern!(py, "PATH_INFO"), below)?;
         environ.set_item(intern!(py, "QUERY_STRING"), query)?;
         environ.set_item(intern!(py, "REQUEST_URI"), head.target)?;
         environ.set_item(intern!(py, "RAW_URI"), head.target)?;
@@ -105,6 +112,14 @@ pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
     const NAMES: [HeaderName; 5] =
         [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, header::TE, header::TRAILER];
     NAMES.contains(name) || name == "keep-alive"
+}
+
+/// A path as that of the application and what is below it.
+fn split_mount<'a>(path: &'a str, mount: &'a str) -> (&'a str, &'a str) {
+    match path.strip_prefix(mount) {
+        Some(below) if below.is_empty() || below.starts_with('/') => (mount, below),
+        _ => ("", path),
+    }
 }
 
 /// The path of a target, which may be a whole URL.

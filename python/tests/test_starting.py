@@ -83,6 +83,38 @@ def test_every_way_ends_by_a_signal_while_clients_are_connected(program, number)
         assert code == 0, said
 
 
+MOUNTED = """
+import flask
+from erlen import SocketIO
+
+app = flask.Flask(__name__)
+socketio = SocketIO(app)
+app.add_url_rule("/page", "page", lambda: flask.url_for("page"))
+socketio.on("where")(lambda: flask.url_for("page"))
+
+if __name__ == "__main__":
+    socketio.run(app, port=0)
+"""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_serves_below_the_path_that_the_environment_says(folder, way):
+    for name in ("own.py", "shop.py"):
+        (folder / name).write_text(MOUNTED)
+    with started(*WAYS[way](), folder=folder, SCRIPT_NAME="/tool") as program:
+        assert requests.get(f"{program.url()}/tool/page", timeout=DEADLINE).text == "/tool/page"
+        client = Client()
+        client.connect(program.url(), transports=["polling"], socketio_path="/tool/socket.io")
+        assert client.call("where") == "/tool/page"
+        client.disconnect()
+
+
+def test_the_banner_says_how_many_files_may_be_open_now(folder):
+    command = ("sh", "-c", 'ulimit -Sn 256; ulimit -Hn 4096; exec "$0" "$@"', *WAYS["python"]())
+    with started(*command, folder=folder) as program:
+        program.until("4096 open files")
+
+
 def test_a_factory_and_a_plain_application_are_found(folder):
     for name, page in [("shop:create_app()", "the page"), ("shop:create_app", "the page"), ("plain", "plain")]:
         with started(script("erlen"), "run", name, "--port", "0", folder=folder) as program:
