@@ -113,3 +113,20 @@ fn a_burst_of_events_leaves_nothing_on_the_heap() {
         settles(&before, 16 * 1024);
     });
 }
+
+/// A session has one entry among the deadlines, however often it is looked at.
+#[test]
+fn events_one_by_one_leave_nothing_on_the_heap() {
+    const EVENTS: usize = 10_000;
+    counted(|address| {
+        let mut client = join(address, 0);
+        let mut round_trip = || {
+            send(&mut client, "42[\"echo\",\"x\"]");
+            client.read_exact(&mut [0; 2 + "42[\"echo\",\"x\"]".len()]).unwrap();
+        };
+        round_trip();
+        let before = dhat::HeapStats::get();
+        (0..EVENTS).for_each(|_| round_trip());
+        settles(&before, EVENTS);
+    });
+}

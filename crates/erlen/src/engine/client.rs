@@ -41,7 +41,7 @@ pub(super) struct Core {
     finished: bool,
     pub(super) connection: Option<Slot>,
     pub(super) probe: Option<Slot>,
-    /// When the session's entry in the shard's timers fires.
+    /// The deadline that is filed with the shard's timers.
     pub(super) armed: Option<Instant>,
     /// Where the entry finds the session.
     pub(super) filed: Option<Slot>,
@@ -447,6 +447,6 @@ pub(super) struct Work {
     pub(super) waits_for_poll: bool,
     /// When the session's deadline is.
     deadline: Option<Instant>,
-    /// When its entry in the shard's timers fires.
+    /// The deadline that is filed with the shard's timers.
     armed: Option<Instant>,
 }

@@ -241,7 +241,9 @@ impl<A: Application> Local<A> {
             // A process has fewer sessions than that.
             Slot::try_from(slot).unwrap_or(Slot::MAX)
         });
-        core.armed = Some(self.timers.borrow_mut().insert(now, deadline, slot));
+        core.armed = Some(deadline);
+        drop(core);
+        self.timers.borrow_mut().insert(now, deadline, slot);
     }
 
     fn unfile(&self, client: &Arc<Client<A>>) {
