@@ -3,6 +3,7 @@
 //! One contiguous buffer holds the WebSocket header and the packet behind it. A WebSocket takes
 //! all of it, a polling payload takes what stands behind the header. A clone is a reference, of one word.
 
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -10,6 +11,14 @@ use triomphe::ThinArc;
 
 use crate::budget::{Budget, Hold};
 use crate::frame::{self, MAX_HEADER, Opcode};
+
+thread_local! {
+    /// Where a packet grows until its length is known.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Bytes that the scratch keeps for the next packet.
+const SCRATCH_KEPT: usize = 16 * 1024;
 
 /// An encoded packet. Cheap to clone: the bytes are shared.
 #[derive(Clone)]
@@ -73,8 +82,10 @@ impl EncodedPacket {
     }
 
     fn build(kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut buffer = Vec::with_capacity(MAX_HEADER + 118);
-        buffer.resize(MAX_HEADER, 0);
+        // Taken out, since `write` may encode a packet too.
+        let mut buffer = SCRATCH.take();
+        buffer.clear();
+        buffer.extend_from_slice(&[0; MAX_HEADER]);
         write(&mut buffer);
         let opcode = match kind {
             Kind::Text => Opcode::Text,
@@ -85,7 +96,11 @@ impl EncodedPacket {
         let start = MAX_HEADER - length;
         buffer[start..MAX_HEADER].copy_from_slice(&header[..length]);
         let head = Head { header: length as u8, kind, hold: OnceLock::new() };
-        Self(ThinArc::from_header_and_slice(head, &buffer[start..]))
+        let packet = Self(ThinArc::from_header_and_slice(head, &buffer[start..]));
+        if buffer.capacity() <= SCRATCH_KEPT {
+            SCRATCH.set(buffer);
+        }
+        packet
     }
 
     #[inline]

@@ -3,24 +3,97 @@
 //! Not values: a handler that wants values parses the text of the arguments it wants. Made by the
 //! [`Decoder`](crate::Decoder), which has validated the text.
 
-use std::{borrow::Cow, iter};
+use std::{borrow::Cow, fmt, iter, ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::json::{Token, Tokens, unescape};
+use crate::json::{Token, Tokens, plain_len, unescape};
 
 /// Arguments as they came: the JSON text of one array, validated, and the attachments that its
-/// placeholders point at. The first element of an event is the event's name.
+/// placeholders point at. The first element of an event is the event's name. A clone of owned ones
+/// shares their text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Args<'a> {
-    json: Cow<'a, str>,
+    json: Text<'a>,
+    first: Element,
     attachments: Vec<Bytes>,
 }
 
+/// A text of somebody else, or one that is shared.
+#[derive(Clone)]
+pub(crate) enum Text<'a> {
+    Borrowed(&'a str),
+    Shared(Arc<str>),
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text<'_> {}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// Where an element of an array lies in its text; nowhere if it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Element {
+    start: usize,
+    end: usize,
+}
+
+impl Element {
+    /// The first element of an array that the scanner has accepted.
+    pub(crate) fn first(json: &str) -> Self {
+        // Nearly every event begins with a plain name.
+        if let Some(inside) = json.strip_prefix("[\"") {
+            let end = 2 + plain_len(inside.as_bytes());
+            if json.as_bytes().get(end) == Some(&b'"') {
+                return Self { start: 1, end: end + 1 };
+            }
+        }
+        let mut tokens = Tokens::new(json);
+        tokens.next();
+        let start = tokens.skip_separators();
+        if json.as_bytes().get(start) == Some(&b']') {
+            return Self { start, end: start };
+        }
+        tokens.skip_value();
+        Self { start, end: tokens.position() }
+    }
+
+    /// Its text; of a string, what stands between the quotes.
+    pub(crate) fn token(self, json: &str) -> Option<Token<'_>> {
+        let text = json.get(self.start..self.end)?;
+        match text.as_bytes().first()? {
+            b'"' => Some(Token::String(text.get(1..text.len() - 1)?)),
+            b'[' => Some(Token::ArrayStart),
+            b'{' => Some(Token::ObjectStart),
+            _ => Some(Token::Scalar(text)),
+        }
+    }
+}
+
 impl<'a> Args<'a> {
-    /// Of the text of an array that the scanner has accepted.
-    pub(crate) fn new(json: Cow<'a, str>, attachments: Vec<Bytes>) -> Self {
-        Self { json, attachments }
+    /// Of the text of an array that the scanner has accepted, and its first element.
+    pub(crate) fn new(json: Text<'a>, first: Element, attachments: Vec<Bytes>) -> Self {
+        Self { json, first, attachments }
     }
 
     /// The text of the whole array, from `[` to `]`.
@@ -36,7 +109,7 @@ impl<'a> Args<'a> {
     /// The name of an event, without quotes and escapes. A number gives its text, a lone surrogate
     /// U+FFFD; an ack, which has no name, gives its first argument if that is a string or number.
     pub fn event_name(&self) -> Cow<'_, str> {
-        match Tokens::new(&self.json).nth(1) {
+        match self.first.token(&self.json) {
             Some(Token::String(inside)) if inside.contains('\\') => unescape(inside).collect(),
             Some(Token::String(text) | Token::Scalar(text)) => Cow::Borrowed(text),
             _ => Cow::Borrowed(""),
@@ -57,20 +130,23 @@ impl<'a> Args<'a> {
 
     /// The text behind the first `skip` elements, up to the closing bracket: `b,c` of `["a",b,c]` behind one.
     pub fn tail(&self, skip: usize) -> &str {
-        let mut tokens = Tokens::new(&self.json);
-        tokens.next();
-        for _ in 0..skip {
+        let mut tokens = Tokens::at(&self.json, if skip == 0 { self.first.start } else { self.first.end });
+        for _ in 1..skip {
             tokens.skip_separators();
             tokens.skip_value();
         }
         let start = tokens.skip_separators();
-        let end = self.json.rfind(']').unwrap_or_default();
-        self.json.get(start..end).unwrap_or_default()
+        let text = self.json.get(start..).unwrap_or_default();
+        text.trim_ascii_end().strip_suffix(']').unwrap_or_default()
     }
 
     /// The arguments with a text of their own.
     pub fn into_owned(self) -> Args<'static> {
-        Args { json: Cow::Owned(self.json.into_owned()), attachments: self.attachments }
+        let json = match self.json {
+            Text::Borrowed(text) => text.into(),
+            Text::Shared(text) => text,
+        };
+        Args { json: Text::Shared(json), first: self.first, attachments: self.attachments }
     }
 }
 
@@ -79,7 +155,7 @@ mod tests {
     use super::*;
 
     fn args(json: &str) -> Args<'_> {
-        Args::new(Cow::Borrowed(json), Vec::new())
+        Args::new(Text::Borrowed(json), Element::first(json), Vec::new())
     }
 
     #[test]

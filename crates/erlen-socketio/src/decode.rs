@@ -14,6 +14,7 @@
 
 use std::{
     borrow::Cow,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,9 +22,10 @@ use bytes::Bytes;
 
 use crate::{
     Args, DecodeError, Packet, PacketData, PacketKind,
+    args::{Element, Text},
     encode::is_reserved_event,
     header::Header,
-    json::{self, Rules, Token, Tokens, unescape},
+    json::{self, Rules, Token, unescape},
     placeholder,
 };
 
@@ -140,7 +142,7 @@ fn decode_data<'a>(
     header: &Header<'a>,
 ) -> Result<Option<PacketData<'a>>, DecodeError> {
     let payload = Cow::Borrowed(header.payload);
-    let args = |payload| Args::new(payload, Vec::new());
+    let args = |first| Args::new(Text::Borrowed(header.payload), first, Vec::new());
     Ok(Some(match header.kind {
         PacketKind::Connect => PacketData::Connect { auth: check_auth(config, header)?.then_some(payload) },
         PacketKind::Disconnect => {
@@ -152,13 +154,13 @@ fn decode_data<'a>(
             PacketData::ConnectError { data: payload }
         }
         PacketKind::Event | PacketKind::BinaryEvent => {
-            check_event(config, header.payload)?;
-            PacketData::Event { id: header.id, args: args(payload) }
+            let name = check_event(config, header.payload)?;
+            PacketData::Event { id: header.id, args: args(name) }
         }
         PacketKind::Ack | PacketKind::BinaryAck => {
             check_array(config, header.payload)?;
             let Some(id) = header.id else { return Ok(None) };
-            PacketData::Ack { id, args: args(payload) }
+            PacketData::Ack { id, args: args(Element::first(header.payload)) }
         }
     }))
 }
@@ -187,13 +189,15 @@ fn check_no_id(header: &Header<'_>) -> Result<(), DecodeError> {
     if header.id.is_none() { Ok(()) } else { Err(DecodeError::UnexpectedId) }
 }
 
-fn check_event(config: &DecoderConfig, payload: &str) -> Result<(), DecodeError> {
+/// Finds the event's name.
+fn check_event(config: &DecoderConfig, payload: &str) -> Result<Element, DecodeError> {
     check_array(config, payload)?;
-    match Tokens::new(payload).nth(1) {
+    let name = Element::first(payload);
+    match name.token(payload) {
         Some(Token::String(inside)) if is_reserved(inside) => Err(DecodeError::ReservedEvent),
-        Some(Token::String(_)) => Ok(()),
+        Some(Token::String(_)) => Ok(name),
         // Of all scalars, the numbers alone end in a digit.
-        Some(Token::Scalar(text)) if text.ends_with(|c: char| c.is_ascii_digit()) => Ok(()),
+        Some(Token::Scalar(text)) if text.ends_with(|c: char| c.is_ascii_digit()) => Ok(name),
         _ => Err(DecodeError::EventName),
     }
 }
@@ -234,7 +238,8 @@ struct Pending {
     namespace: Box<str>,
     kind: PacketKind,
     id: Option<u64>,
-    json: Box<str>,
+    json: Arc<str>,
+    first: Element,
     attachments: Vec<Bytes>,
     expected: usize,
     bytes: usize,
@@ -252,6 +257,7 @@ impl Pending {
             kind: header.kind,
             id: header.id,
             json: header.payload.into(),
+            first: Element::first(header.payload),
             attachments: Vec::new(),
             expected: header.attachments,
             bytes: 0,
@@ -274,7 +280,7 @@ impl Pending {
 
     fn finish(self, config: &DecoderConfig) -> Result<Option<Packet<'static>>, DecodeError> {
         self.check_expanded(config)?;
-        let args = Args::new(Cow::Owned(self.json.into()), self.attachments);
+        let args = Args::new(Text::Shared(self.json), self.first, self.attachments);
         let data = match (self.kind, self.id) {
             (PacketKind::BinaryAck, None) => return Ok(None),
             (PacketKind::BinaryAck, Some(id)) => PacketData::Ack { id, args },

@@ -177,10 +177,14 @@ impl SocketIo {
         }
     }
 
-    fn handle_packet(&self, client: &Arc<Client<Self>>, now: Instant, packet: Packet<'_>) {
+    fn handle_packet(
+        &self,
+        client: &Arc<Client<Self>>,
+        now: Instant,
+        packet: Packet<'_>,
+        socket: Option<Socket>,
+    ) {
         let namespace = &*packet.namespace;
-        let socket =
-            client.state().lock().sockets.iter().find(|s| s.namespace().name() == namespace).cloned();
         match (packet.data, socket) {
             (PacketData::Connect { auth }, None) => self.connect(client, namespace, auth.as_deref()),
             (PacketData::Event { id, .. }, Some(socket)) if !self.may_send_event(client, now) => {
@@ -298,9 +302,14 @@ impl Application for SocketIo {
         if had_deadline != has_deadline {
             connection.note_deadline(&inner);
         }
+        let socket = match &decoded {
+            Ok(Some(packet)) => inner.sockets.iter().find(|s| s.namespace().name() == packet.namespace),
+            _ => None,
+        };
+        let socket = socket.cloned();
         drop(inner);
         match decoded {
-            Ok(Some(packet)) => self.handle_packet(client, now, packet),
+            Ok(Some(packet)) => self.handle_packet(client, now, packet, socket),
             Ok(None) if has_deadline && !had_deadline => client.touch(),
             Ok(None) => {}
             Err(error) => {

@@ -25,6 +25,13 @@ pub struct Context {
     pub(crate) arrived: Option<Instant>,
 }
 
+impl Context {
+    /// Whether the handler's value is an ack: the client waits for one, and the handler gives none by hand.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.ack_id.is_some() && !self.ack_taken
+    }
+}
+
 /// A type that a handler may ask for.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an extractor",

@@ -26,9 +26,8 @@ pub enum Outcome {
 pub type Verdict = Result<Option<Answer>, Error>;
 
 /// The verdict on a handler's value.
-fn verdict(value: impl IntoAck, ack_taken: bool) -> Verdict {
-    let answer = value.into_ack()?;
-    Ok((!ack_taken).then_some(answer))
+fn verdict(value: impl IntoAck, asked: bool) -> Verdict {
+    if asked { value.into_ack().map(Some) } else { value.unasked().map(|()| None) }
 }
 
 /// A handler without its type.
@@ -97,7 +96,6 @@ pub trait Handler<T>: Send + Sync + Sized + 'static {
 }
 
 /// The handler of an event.
-#[derive(Clone)]
 pub(crate) struct Registered {
     pub(crate) event: Arc<str>,
     pub(crate) handler: AnyHandler,
@@ -108,8 +106,15 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
-    pub(crate) fn new<T>(event: &str, handler: impl Handler<T>, stats: Option<Arc<EventStats>>) -> Self {
-        Self { event: event.into(), concurrent: handler.is_concurrent(), handler: erase(handler), stats }
+    pub(crate) fn new<T>(event: &str, handler: impl Handler<T>, stats: Option<Arc<EventStats>>) -> Arc<Self> {
+        let concurrent = handler.is_concurrent();
+        Arc::new(Self { event: event.into(), concurrent, handler: erase(handler), stats })
+    }
+
+    /// In the place of the handler of an event that has none.
+    pub(crate) fn nobody(event: &str) -> Arc<Self> {
+        let handler: AnyHandler = Arc::new(|_| Outcome::Ready(Ok(None)));
+        Arc::new(Self { event: event.into(), concurrent: false, handler, stats: None })
     }
 }
 
@@ -175,7 +180,8 @@ macro_rules! functions {
                     Ok(value) => value,
                     Err(error) => return Outcome::Ready(Err(error)),
                 };)*
-                Outcome::Ready(verdict(self($($t),*), context.ack_taken))
+                let asked = context.is_asked();
+                Outcome::Ready(verdict(self($($t),*), asked))
             }
         }
 
@@ -193,8 +199,8 @@ macro_rules! functions {
                     Err(error) => return Outcome::Ready(Err(error)),
                 };)*
                 let future = self($($t),*);
-                let ack_taken = context.ack_taken;
-                Outcome::Pending(Box::pin(async move { verdict(future.await, ack_taken) }))
+                let asked = context.is_asked();
+                Outcome::Pending(Box::pin(async move { verdict(future.await, asked) }))
             }
         }
     };

@@ -3,6 +3,7 @@
 //! A pattern of namespaces and each namespace that it has made share one set. Not how they are called: that is inbox.rs.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::events::{EventStats, EventTable};
@@ -16,15 +17,32 @@ pub(crate) type OutgoingListener = Arc<dyn Fn(&Event, Option<&Socket>) + Send + 
 /// Handlers that a pattern and its namespaces share: read on every event, written while a server is set up.
 #[derive(Clone)]
 pub(crate) struct HandlerSet {
-    handlers: Arc<RwLock<Arc<Handlers>>>,
+    shared: Arc<Shared>,
     /// The namespace, in the counters of its events.
     label: Arc<str>,
     table: Arc<EventTable>,
 }
 
+#[derive(Default)]
+struct Shared {
+    handlers: RwLock<Arc<Handlers>>,
+    /// Somebody listens to what is emitted: spares the lock where nobody does.
+    any_outgoing: AtomicBool,
+}
+
+/// What an event that has arrived meets.
+pub(crate) enum Way {
+    /// It is handled.
+    Handler(Arc<Registered>),
+    /// Something wants to see it first.
+    Hooks(Arc<Handlers>),
+    /// Nobody waits for it.
+    Nowhere,
+}
+
 impl HandlerSet {
     pub(crate) fn new(label: &str, table: Arc<EventTable>) -> Self {
-        Self { handlers: Arc::default(), label: label.into(), table }
+        Self { shared: Arc::default(), label: label.into(), table }
     }
 
     /// The counters of an event.
@@ -33,23 +51,39 @@ impl HandlerSet {
     }
 
     pub(crate) fn read(&self) -> Arc<Handlers> {
-        Arc::clone(&self.handlers.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.shared.handlers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The way of an event of that name.
+    pub(crate) fn way(&self, event: &str) -> Way {
+        let handlers = self.shared.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        if handlers.has_event_hooks() {
+            return Way::Hooks(Arc::clone(&handlers));
+        }
+        handlers.find(event).map_or(Way::Nowhere, |handler| Way::Handler(Arc::clone(handler)))
+    }
+
+    /// The handlers, if one listens to what is emitted.
+    pub(crate) fn listening(&self) -> Option<Arc<Handlers>> {
+        self.shared.any_outgoing.load(Relaxed).then(|| self.read())
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Handlers)) {
-        change(Arc::make_mut(&mut self.handlers.write().unwrap_or_else(PoisonError::into_inner)));
+        let mut handlers = self.shared.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut handlers));
+        self.shared.any_outgoing.store(!handlers.any_outgoing.is_empty(), Relaxed);
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.handlers, &other.handlers)
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 
 /// All that was registered on a namespace.
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
-    pub(crate) events: HashMap<String, Registered>,
-    pub(crate) fallback: Option<Registered>,
+    pub(crate) events: HashMap<String, Arc<Registered>>,
+    pub(crate) fallback: Option<Arc<Registered>>,
     pub(crate) any: Vec<AnyHandler>,
     pub(crate) any_outgoing: Vec<OutgoingListener>,
     pub(crate) event_middlewares: Vec<AnyHandler>,
@@ -60,6 +94,11 @@ pub(crate) struct Handlers {
 }
 
 impl Handlers {
+    /// The handler of an event.
+    pub(crate) fn find(&self, event: &str) -> Option<&Arc<Registered>> {
+        self.events.get(event).or(self.fallback.as_ref())
+    }
+
     /// Whether every event has to pass something before its handler.
     pub(crate) fn has_event_hooks(&self) -> bool {
         !self.any.is_empty() || !self.event_middlewares.is_empty()

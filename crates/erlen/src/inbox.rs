@@ -20,10 +20,10 @@ use erlen_engineio::CloseReason;
 use crate::args::RawArgs;
 use crate::engine::{Delivery, READ_BUFFER};
 use crate::error::Error;
-use crate::events::{EventOutcome, EventStats};
+use crate::events::EventOutcome;
 use crate::extract::Context;
 use crate::handler::{AnyHandler, BoxFuture, Outcome, Registered, Verdict};
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, Way};
 use crate::namespace::Limits;
 use crate::outgoing;
 use crate::reason::DisconnectReason;
@@ -114,6 +114,15 @@ pub(crate) fn size_of_args(args: &RawArgs) -> usize {
     args.json().len() + args.attachments().iter().map(bytes::Bytes::len).sum::<usize>()
 }
 
+/// From when on a handler's time on its thread counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// The event has only just been read.
+    Arrival,
+    /// It has waited.
+    Now,
+}
+
 impl Work {
     fn bytes(&self) -> usize {
         match self {
@@ -128,11 +137,15 @@ impl Socket {
     pub(crate) fn deliver(&self, work: Work) {
         let limits = self.namespace().limits();
         let mut state = self.lock();
+        let passes = state.lets_through(&work);
         let inbox = &mut state.inbox;
         if !inbox.running {
-            inbox.running = true;
+            inbox.running = passes;
             drop(state);
-            return self.run(work);
+            if passes {
+                self.run(work);
+            }
+            return;
         }
         let bytes = work.bytes();
         inbox.queue.push_back(work);
@@ -159,69 +172,87 @@ impl Socket {
     }
 
     /// Runs `work` and what waits behind it, until something has to be awaited: that goes on in the runtime.
-    fn run(&self, mut work: Work) {
-        loop {
-            if let Some(rest) = self.start(work) {
-                let socket = self.clone();
-                self.runtime().spawn(async move {
-                    rest.await;
-                    while let Some(work) = socket.next_work() {
-                        if let Some(rest) = socket.start(work) {
-                            rest.await;
-                        }
-                    }
-                });
+    fn run(&self, work: Work) {
+        let mut rest = self.start(work, Since::Arrival);
+        while rest.is_none() {
+            let Some(work) = self.next_work() else {
                 return;
-            }
-            match self.next_work() {
-                Some(next) => work = next,
-                None => return,
-            }
+            };
+            rest = self.start(work, Since::Now);
         }
+        let socket = self.clone();
+        self.runtime().spawn(async move {
+            loop {
+                if let Some(rest) = rest.take() {
+                    rest.await;
+                }
+                let Some(work) = socket.next_work() else {
+                    return;
+                };
+                rest = socket.start(work, Since::Now);
+            }
+        });
     }
 
+    /// What comes next. Events that are not dispatched any longer are passed over.
     fn next_work(&self) -> Option<Work> {
         let limits = self.namespace().limits();
         let mut state = self.lock();
-        let inbox = &mut state.inbox;
-        let Some(work) = inbox.queue.pop_front() else {
-            inbox.running = false;
-            inbox.queue = VecDeque::new();
-            return None;
+        let mut relieved = false;
+        let next = loop {
+            let Some(work) = state.inbox.queue.pop_front() else {
+                state.inbox.running = false;
+                state.inbox.queue = VecDeque::new();
+                break None;
+            };
+            relieved |= state.inbox.shrank(work.bytes(), limits);
+            if state.lets_through(&work) {
+                break Some(work);
+            }
         };
-        let relieved = inbox.shrank(work.bytes(), limits);
         drop(state);
         if relieved {
             self.read_again();
         }
-        Some(work)
+        next
     }
 
     /// Starts `work` in place; what is left of it, if it has to be awaited.
-    fn start(&self, work: Work) -> Option<BoxFuture<()>> {
+    fn start(&self, work: Work, since: Since) -> Option<BoxFuture<()>> {
         let _entered = self.runtime().enter();
         match work {
-            Work::Event { .. } if !self.lock().dispatching => None,
-            Work::Event { args, id, arrived } => self.start_event(args, id, arrived),
+            Work::Event { args, id, arrived } => {
+                let started = if since == Since::Arrival { arrived } else { Instant::now() };
+                self.start_event(args, id, arrived, started)
+            }
             Work::Connect => self.poll_in_place(Box::pin(self.clone().connect())),
             Work::Disconnect(reason) => self.poll_in_place(Box::pin(self.clone().disconnected(reason))),
         }
     }
 
-    fn start_event(&self, args: RawArgs, id: Option<u64>, arrived: Instant) -> Option<BoxFuture<()>> {
-        let handlers = self.namespace().handlers();
-        if handlers.has_event_hooks() {
-            return self.poll_in_place(Box::pin(self.clone().hooked_event(handlers, args, id, arrived)));
-        }
-        let Some(registered) = self.find_handler(&handlers, &args) else {
-            tracing::debug!(target: "erlen", socket = %self.id(), event = %args.event_name(), "no handler");
-            return None;
+    fn start_event(
+        &self,
+        args: RawArgs,
+        id: Option<u64>,
+        arrived: Instant,
+        started: Instant,
+    ) -> Option<BoxFuture<()>> {
+        let name = args.event_name();
+        let registered = match (self.namespace().way(&name), self.own_handler(&name)) {
+            (Way::Hooks(handlers), _) => {
+                drop(name);
+                return self.poll_in_place(Box::pin(self.clone().hooked_event(handlers, args, id, arrived)));
+            }
+            (_, Some(registered)) | (Way::Handler(registered), None) => registered,
+            (Way::Nowhere, None) => {
+                tracing::debug!(target: "erlen", socket = %self.id(), event = %name, "no handler");
+                return None;
+            }
         };
-        let concurrent = registered.concurrent;
+        drop(name);
         let bytes = size_of_args(&args);
-        let stats = registered.stats;
-        let call = Call { socket: self.clone(), event: registered.event, id, arrived, bytes, stats };
-        let rest = call.start(&registered.handler, args)?;
+        let concurrent = registered.concurrent;
+        let rest = Call { registered, id, arrived, bytes }.start(self, args, started)?;
         if concurrent {
             self.run_beside(rest, bytes, arrived);
             return None;
@@ -238,34 +269,29 @@ impl Socket {
         });
     }
 
-    fn find_handler(&self, handlers: &Handlers, args: &RawArgs) -> Option<Registered> {
-        let name = args.event_name();
-        self.own_handler(&name)
-            .or_else(|| handlers.events.get(&*name).cloned())
-            .or_else(|| handlers.fallback.clone())
-    }
-
     /// An event that catch-all listeners and middlewares see first.
     async fn hooked_event(self, handlers: Arc<Handlers>, args: RawArgs, id: Option<u64>, arrived: Instant) {
         for listener in &handlers.any {
             let verdict = self.call(listener, Some(args.clone()), None, None).await;
             self.report(verdict.err(), &args.event_name());
         }
-        let registered = self.find_handler(&handlers, &args);
-        let event = registered.as_ref().map_or_else(|| args.event_name().into(), |r| Arc::clone(&r.event));
-        let bytes = size_of_args(&args);
-        let stats = registered.as_ref().and_then(|registered| registered.stats.clone());
-        let call = Call { socket: self.clone(), event, id, arrived, bytes, stats };
+        let name = args.event_name();
+        let found = self.own_handler(&name).or_else(|| handlers.find(&name).cloned());
+        let nobody = found.is_none();
+        let registered = found.unwrap_or_else(|| Registered::nobody(&name));
+        drop(name);
+        let (bytes, concurrent) = (size_of_args(&args), registered.concurrent);
+        let call = Call { registered, id, arrived, bytes };
         for middleware in &handlers.event_middlewares {
             if let Err(error) = self.call(middleware, Some(args.clone()), id, None).await {
-                return call.settle(Err(error), Instant::now());
+                return call.settle(&self, Err(error), Instant::now());
             }
         }
-        let Some(registered) = registered else {
+        if nobody {
             return;
-        };
-        match call.start(&registered.handler, args) {
-            Some(rest) if registered.concurrent => self.run_beside(rest, bytes, arrived),
+        }
+        match call.start(&self, args, Instant::now()) {
+            Some(rest) if concurrent => self.run_beside(rest, bytes, arrived),
             Some(rest) => rest.await,
             None => {}
         }
@@ -365,40 +391,39 @@ impl Socket {
 
 /// The call of an event's handler, up to its ack.
 struct Call {
-    socket: Socket,
-    event: Arc<str>,
+    registered: Arc<Registered>,
     id: Option<u64>,
     arrived: Instant,
     bytes: usize,
-    stats: Option<Arc<EventStats>>,
 }
 
 impl Call {
     /// Calls and polls once; what is left of it, if it has to be awaited.
-    fn start(self, handler: &AnyHandler, args: RawArgs) -> Option<BoxFuture<()>> {
-        let started = Instant::now();
-        let polled = self.poll_once(handler, args);
+    fn start(self, socket: &Socket, args: RawArgs, started: Instant) -> Option<BoxFuture<()>> {
+        let polled = self.poll_once(socket, args);
         let now = Instant::now();
-        self.warn_if_held(now.saturating_duration_since(started));
+        self.warn_if_held(socket, now.saturating_duration_since(started));
         match polled {
             Ok(verdict) => {
-                self.settle(verdict, now);
+                self.settle(socket, verdict, now);
                 None
             }
-            Err(future) => Some(Box::pin(async move {
-                let verdict = Caught(future).await;
-                self.settle(verdict, Instant::now());
-            })),
+            Err(future) => {
+                let socket = socket.clone();
+                Some(Box::pin(async move {
+                    let verdict = Caught(future).await;
+                    self.settle(&socket, verdict, Instant::now());
+                }))
+            }
         }
     }
 
     /// The verdict, or the future that it still needs.
-    fn poll_once(&self, handler: &AnyHandler, args: RawArgs) -> Result<Verdict, BoxFuture<Verdict>> {
-        let socket = self.socket.clone();
-        let arrived = Some(self.arrived);
+    fn poll_once(&self, socket: &Socket, args: RawArgs) -> Result<Verdict, BoxFuture<Verdict>> {
+        let (socket, arrived) = (socket.clone(), Some(self.arrived));
         let context =
             Context { socket, args: Some(args), ack_id: self.id, ack_taken: false, reason: None, arrived };
-        match catch(|| handler(context)) {
+        match catch(|| (self.registered.handler)(context)) {
             Err(error) => Ok(Err(error)),
             Ok(Outcome::Ready(verdict)) => Ok(verdict),
             Ok(Outcome::Pending(mut future)) => {
@@ -413,30 +438,30 @@ impl Call {
     }
 
     /// Acknowledges, and counts.
-    fn settle(&self, verdict: Verdict, now: Instant) {
+    fn settle(&self, socket: &Socket, verdict: Verdict, now: Instant) {
         let took = now.saturating_duration_since(self.arrived);
-        self.socket.client().shard().metrics.handlers.record(took);
-        if let Some(stats) = &self.stats {
+        socket.client().shard().metrics.handlers.record(took);
+        if let Some(stats) = &self.registered.stats {
             let outcome = if verdict.is_ok() { EventOutcome::Done } else { EventOutcome::Failed };
             stats.record(took, self.bytes, outcome);
         }
-        let max_attachments = self.socket.namespace().limits().max_attachments;
+        let max_attachments = socket.namespace().limits().max_attachments;
         let fitting = verdict.and_then(|answer| Ok(answer.map(|a| a.within(max_attachments)).transpose()?));
         match (fitting, self.id) {
-            (Ok(Some(answer)), Some(id)) => self.socket.send_ack(id, &answer.0),
+            (Ok(Some(answer)), Some(id)) => socket.send_ack(id, &answer.0),
             (Ok(_), _) => {}
             (Err(error), id) => {
                 if let Some(id) = id {
-                    self.socket.send_ack(id, &error.to_ack());
+                    socket.send_ack(id, &error.to_ack());
                 }
-                self.socket.report(Some(error), &self.event);
+                socket.report(Some(error), &self.registered.event);
             }
         }
     }
 
-    fn warn_if_held(&self, held: Duration) {
-        if held > HELD_TOO_LONG && self.socket.client().shard().is_current() {
-            tracing::warn!(target: "erlen", event = &*self.event, held_ms = held.as_millis() as u64,
+    fn warn_if_held(&self, socket: &Socket, held: Duration) {
+        if held > HELD_TOO_LONG && socket.client().shard().is_current() {
+            tracing::warn!(target: "erlen", event = &*self.registered.event, held_ms = held.as_millis() as u64,
                 "a handler held an I/O thread: make it async, or register it with `.blocking()`");
         }
     }

@@ -22,7 +22,7 @@ use crate::broadcast::{BroadcastOperator, Disconnect, Rooms, Target};
 use crate::engine::Delivery;
 use crate::error::{EmitError, Error};
 use crate::events::{EventStats, EventTable};
-use crate::handlers::{HandlerSet, Handlers, registering};
+use crate::handlers::{HandlerSet, Handlers, Way, registering};
 use crate::outgoing::Event;
 use crate::socket::{Room, Socket};
 
@@ -251,6 +251,10 @@ impl Namespace {
         self.0.handlers.read()
     }
 
+    pub(crate) fn way(&self, event: &str) -> Way {
+        self.0.handlers.way(event)
+    }
+
     pub(crate) fn rooms(&self) -> &LocalRooms {
         self.0.local.rooms()
     }
@@ -280,7 +284,9 @@ impl Namespace {
     }
 
     pub(crate) fn tell_outgoing(&self, event: &Event, socket: Option<&Socket>) {
-        let handlers = self.handlers();
+        let Some(handlers) = self.0.handlers.listening() else {
+            return;
+        };
         for listener in &handlers.any_outgoing {
             crate::inbox::contain("a listener of outgoing events", || listener(event, socket));
         }

@@ -39,6 +39,17 @@ pub trait IntoAck {
     /// # Errors
     /// The handler's own error, or that the value cannot be serialized.
     fn into_ack(self) -> Result<Answer, Error>;
+
+    /// Of an event whose client asked for no ack: the handler's own error alone.
+    ///
+    /// # Errors
+    /// The handler's own error.
+    fn unasked(self) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        Ok(())
+    }
 }
 
 /// Any serializable value, as the one argument of an ack.
@@ -54,6 +65,10 @@ impl<T: Serialize> IntoAck for Json<T> {
 impl<T: IntoAck, E: Into<Error>> IntoAck for Result<T, E> {
     fn into_ack(self) -> Result<Answer, Error> {
         self.map_err(Into::into)?.into_ack()
+    }
+
+    fn unasked(self) -> Result<(), Error> {
+        self.map_err(Into::into)?.unasked()
     }
 }
 

@@ -42,6 +42,8 @@ struct Inner {
     auth: Option<Box<str>>,
     /// Emits reach the socket: its CONNECT was granted, or may be so from the start, and it has not left.
     connected: AtomicBool,
+    /// Handlers are registered on it alone: spares the lock where there are none.
+    has_own: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -70,7 +72,14 @@ struct Extras {
     /// The last id that this socket has counted.
     last_ack_id: u64,
     data: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
-    handlers: HashMap<String, Registered>,
+    handlers: HashMap<String, Arc<Registered>>,
+}
+
+impl State {
+    /// Whether that is handled, and not passed over.
+    pub(crate) fn lets_through(&self, work: &Work) -> bool {
+        self.dispatching || !matches!(work, Work::Event { .. })
+    }
 }
 
 impl Socket {
@@ -81,7 +90,8 @@ impl Socket {
         auth: Option<Box<str>>,
     ) -> Self {
         let state = Mutex::new(State::default());
-        Self(Arc::new(Inner { id, namespace, client, auth, connected: AtomicBool::new(false), state }))
+        let (connected, has_own) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Inner { id, namespace, client, auth, connected, has_own, state }))
     }
 
     /// Emits to this client. A tuple is several arguments, `()` is none. What is sent to a client that has
@@ -297,6 +307,7 @@ impl Socket {
     pub fn on<T>(&self, event: &str, handler: impl Handler<T>) {
         let handler = Registered::new(event, handler, Some(self.0.namespace.stats(event)));
         self.extras(|extras| extras.handlers.insert(event.to_owned(), handler));
+        self.0.has_own.store(true, Ordering::Release);
     }
 
     // What follows is for the crate.
@@ -322,7 +333,10 @@ impl Socket {
         self.0.namespace.state::<T>()
     }
 
-    pub(crate) fn own_handler(&self, event: &str) -> Option<Registered> {
+    pub(crate) fn own_handler(&self, event: &str) -> Option<Arc<Registered>> {
+        if !self.0.has_own.load(Ordering::Acquire) {
+            return None;
+        }
         self.lock().extras.as_ref()?.handlers.get(event).cloned()
     }
 

@@ -30,7 +30,12 @@ pub(crate) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self::at(text, 0)
+    }
+
+    /// From there on, which is not inside of a token.
+    pub(crate) fn at(text: &'a str, at: usize) -> Self {
+        Self { text, at }
     }
 
     /// Where the last token ended, in bytes.

@@ -119,7 +119,6 @@ impl<A: Application> Connection<A> {
         let max_payload = self.client.engine().session_config().max_payload;
         let timeout = self.client.engine().options().fragment_timeout;
         let limits = AssemblerLimits { max_message: max_payload, timeout, ..AssemblerLimits::default() };
-        let now = Instant::now();
         let mut consumed = 0;
         let was_open = assembler.deadline();
         while let Some(rest) = bytes.get_mut(consumed..).filter(|rest| !rest.is_empty()) {
@@ -127,6 +126,8 @@ impl<A: Application> Connection<A> {
                 break;
             };
             consumed += length;
+            // Of each anew: the one before may have taken its time.
+            let now = Instant::now();
             match assembler.push(&limits, now, frame).map_err(End::Fault)? {
                 Incoming::Text(text) => self.receive_text(local, now, &text)?,
                 Incoming::Binary(data) => self.receive_binary(now, &data)?,

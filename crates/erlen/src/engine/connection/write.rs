@@ -93,9 +93,10 @@ impl<A: Application> Connection<A> {
             let metrics = &local.shard.metrics;
             let room = CORK.saturating_sub(first.websocket_frame().len());
             let Some(second) = core.session.poll_transmit_within(room) else {
+                let is_all = !core.session.has_output() && !core.session.is_closed();
                 drop(core);
                 metrics.packets_out.add(1);
-                if !self.write_packet(local, first) {
+                if !self.write_packet(local, first) || is_all {
                     return;
                 }
                 continue;
