@@ -273,7 +273,7 @@ impl SocketIo {
 
 fn send(client: &Arc<Client<SocketIo>>, packets: outgoing::Packets) {
     // A client that is gone needs no answer.
-    let _ = client.send(&packets, Delivery::Queued);
+    let _ = client.send(packets, Delivery::Queued);
 }
 
 impl Application for SocketIo {

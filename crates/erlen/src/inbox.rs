@@ -316,7 +316,7 @@ impl Socket {
             // It has left while the middlewares ran, which are an application's connect handlers here: each is matched.
             return self.deliver(Work::Disconnect(reason));
         }
-        self.send(&outgoing::connected(self.namespace().name(), &self.id()), Delivery::Queued);
+        self.send(outgoing::connected(self.namespace().name(), &self.id()), Delivery::Queued);
         self.client().state().joined();
         if !self.set_connected() {
             return;
@@ -335,7 +335,7 @@ impl Socket {
             self.report(Some(error), "connect");
         }
         self.leave_namespace(DisconnectReason::SERVER);
-        self.send(&outgoing::refused(self.namespace().name(), &payload), Delivery::Queued);
+        self.send(outgoing::refused(self.namespace().name(), &payload), Delivery::Queued);
     }
 
     /// The end: handlers that still see the rooms, then those that do not.

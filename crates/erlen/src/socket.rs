@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use erlen_engineio::{CloseReason, SendError};
+use erlen_engineio::{CloseReason, EncodedPacket, SendError};
 use erlen_socketio::SocketId;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
@@ -120,7 +120,7 @@ impl Socket {
 
     fn emit_as(&self, event: &str, data: impl IntoArgs, delivery: Delivery) -> Result<(), EmitError> {
         let encoded = self.encode(event, data)?;
-        self.send(&encoded.packets(self.0.namespace.name(), None), delivery);
+        self.send(encoded.packets(self.0.namespace.name(), None), delivery);
         Ok(())
     }
 
@@ -160,7 +160,7 @@ impl Socket {
             let id = self.next_ack_id();
             self.expect_ack(id, Slot::One(sender))?;
             let pending = Pending::new(self.clone(), id);
-            self.send(&encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
+            self.send(encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
             Ok(pending)
         });
         AckFuture::new(async move { ack::one(begun?, receiver, timeout).await })
@@ -180,7 +180,7 @@ impl Socket {
         let encoded = self.encode(event, data).map_err(AckError::Emit)?;
         let id = self.next_ack_id();
         self.expect_ack(id, Slot::Many(sink))?;
-        self.send(&encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
+        self.send(encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl Socket {
     /// The same; false if the socket had left already.
     pub fn try_disconnect(&self) -> bool {
         let goodbye = outgoing::disconnected(self.0.namespace.name());
-        self.try_leave(DisconnectReason::SERVER, Some(&goodbye))
+        self.try_leave(DisconnectReason::SERVER, Some(goodbye))
     }
 
     /// Ends the socket, those of the same client in other namespaces, and the connection.
@@ -358,7 +358,7 @@ impl Socket {
         Ok(event)
     }
 
-    pub(crate) fn send(&self, packets: &Packets, delivery: Delivery) {
+    pub(crate) fn send(&self, packets: impl IntoIterator<Item = EncodedPacket>, delivery: Delivery) {
         match self.0.client.send(packets, delivery) {
             Ok(()) | Err(SendError::Closed) => {}
             Err(SendError::Full) => tracing::info!(target: "erlen", socket = %self.id(), "slow consumer cut"),
@@ -366,7 +366,7 @@ impl Socket {
     }
 
     pub(crate) fn send_ack(&self, id: u64, args: &Encoded) {
-        self.send(&outgoing::ack(self.0.namespace.name(), id, args), Delivery::Queued);
+        self.send(outgoing::ack(self.0.namespace.name(), id, args), Delivery::Queued);
     }
 
     fn next_ack_id(&self) -> u64 {
@@ -462,7 +462,7 @@ impl Socket {
 
     /// Ends the socket, once: it is out of all tables when this returns; its handlers learn of it in turn.
     /// `goodbye` is the last that its client gets. False if it had ended already.
-    fn try_leave(&self, reason: DisconnectReason, goodbye: Option<&Packets>) -> bool {
+    fn try_leave(&self, reason: DisconnectReason, goodbye: Option<Packets>) -> bool {
         let (lost, was_granted) = {
             let mut state = self.lock();
             if std::mem::replace(&mut state.closed, true) {

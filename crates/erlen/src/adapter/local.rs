@@ -53,7 +53,9 @@ impl LocalNode {
     /// Sends an event to its recipients on this node: encoded once, queued for each.
     pub fn broadcast(&self, broadcast: &Broadcast) {
         let packets = broadcast.event.packets(self.namespace(), None);
-        self.0.rooms.for_each(&broadcast.target, |socket| socket.send(&packets, broadcast.delivery));
+        self.0.rooms.for_each(&broadcast.target, |socket| {
+            socket.send(packets.iter().cloned(), broadcast.delivery);
+        });
     }
 
     /// The same, asking for acks under `id`; answers how many it reached.
@@ -63,7 +65,7 @@ impl LocalNode {
         self.0.rooms.for_each(&broadcast.target, |socket| {
             if socket.expect_ack(id, Slot::Many(Arc::clone(sink))).is_ok() {
                 reached += 1;
-                socket.send(&packets, broadcast.delivery);
+                socket.send(packets.iter().cloned(), broadcast.delivery);
             }
         });
         reached

@@ -94,7 +94,7 @@ impl<A: Application> Client<A> {
     /// [`SendError::Closed`] after the end, [`SendError::Full`] when this packet was the one that cut a slow client.
     pub fn send_text(self: &Arc<Self>, text: &str) -> Result<(), SendError> {
         let packet = EncodedPacket::text_message(|buffer| buffer.extend_from_slice(text.as_bytes()));
-        self.send(&[packet], Delivery::Queued)
+        self.send([packet], Delivery::Queued)
     }
 
     /// Sends a binary message.
@@ -102,14 +102,19 @@ impl<A: Application> Client<A> {
     /// # Errors
     /// As [`send_text`](Self::send_text).
     pub fn send_binary(self: &Arc<Self>, data: &[u8]) -> Result<(), SendError> {
-        self.send(&[EncodedPacket::binary_message(data)], Delivery::Queued)
+        self.send([EncodedPacket::binary_message(data)], Delivery::Queued)
     }
 
     /// Queues packets that belong together; nothing comes between them.
     ///
     /// # Errors
     /// As [`send_text`](Self::send_text).
-    pub fn send(self: &Arc<Self>, packets: &[EncodedPacket], delivery: Delivery) -> Result<(), SendError> {
+    #[inline]
+    pub fn send(
+        self: &Arc<Self>,
+        packets: impl IntoIterator<Item = EncodedPacket>,
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
         let mut core = self.lock();
         if delivery == Delivery::Volatile && !core.session.is_writable() {
             drop(core);
@@ -117,7 +122,7 @@ impl<A: Application> Client<A> {
             return Ok(());
         }
         for packet in packets {
-            match core.session.send(packet.clone()) {
+            match core.session.send(packet) {
                 Ok(()) => {}
                 Err(SendError::Closed) => return Err(SendError::Closed),
                 Err(SendError::Full) => {
