@@ -66,7 +66,8 @@ class Worker(base.Worker):  # type: ignore[misc]
                     also=[other._serve(app, application) for other in beside],
                 )
             )
-        socketio._listens(listeners[0])
+        for served in (socketio, *beside):
+            served._listens(listeners[0])
         parent = self.ppid
         while self.alive and os.getppid() == parent:
             self.notify()

@@ -162,7 +162,8 @@ def _serve(
     except ValueError as error:
         raise SystemExit(str(error)) from None
     _say(app, listener, address[0], secure=over is not None)
-    socketio._listens(listener)
+    for served in (socketio, *beside):
+        served._listens(listener)
     try:
         with _terminable(listener):
             _wait(socketio, listener)

@@ -75,6 +75,17 @@ def test_a_stop_in_the_moment_of_the_start_counts(app, socketio, monkeypatch):
     assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("stopping", [0, 1])
+def test_of_two_objects_of_an_application_either_stops_the_server_that_both_have(app, sio_lib, stopping, engine):
+    both = [sio_lib.SocketIO(app, path="one"), sio_lib.SocketIO(app, path="two")]
+    for _ in range(2):
+        run = Running(app, both[1])
+        run.port()
+        both[stopping].stop()
+        run.thread.join(10)
+        assert not run.thread.is_alive()
+
+
 def test_the_clients_are_told_that_the_server_leaves(app, socketio, seen, engine):
     socketio.on("disconnect")(lambda reason: seen.put(reason))
     run = Running(app, socketio)

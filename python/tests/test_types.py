@@ -71,7 +71,7 @@ from erlen import (ConnectionRefusedError, Namespace, SocketIO, SocketIOTestClie
                    join_room, leave_room, rooms, send)
 
 app = Flask(__name__)
-socketio = SocketIO(app, cors_allowed_origins="*")
+socketio = SocketIO(app, cors_allowed_origins="*", max_sessions=5, of_tomorrow=True)
 late = SocketIO()
 late.init_app(app)
 
