@@ -18,7 +18,7 @@ thread_local! {
 }
 
 /// Bytes that the scratch keeps for the next packet.
-const SCRATCH_KEPT: usize = 16 * 1024;
+const SCRATCH_KEPT: usize = 64 * 1024;
 
 /// An encoded packet. Cheap to clone: the bytes are shared.
 #[derive(Clone)]
