@@ -93,6 +93,12 @@ pub trait Handler<T>: Send + Sync + Sized + 'static {
     fn is_concurrent(&self) -> bool {
         false
     }
+
+    /// Whether it runs on a thread where it may block, and never on an I/O thread.
+    #[doc(hidden)]
+    fn is_blocking(&self) -> bool {
+        false
+    }
 }
 
 /// The handler of an event.
@@ -101,20 +107,22 @@ pub(crate) struct Registered {
     pub(crate) handler: AnyHandler,
     /// It takes no part in the order of its socket's handlers.
     pub(crate) concurrent: bool,
+    /// It runs elsewhere: it is not what holds an I/O thread.
+    pub(crate) blocking: bool,
     /// How it is counted, unless it handles any event.
     pub(crate) stats: Option<Arc<EventStats>>,
 }
 
 impl Registered {
     pub(crate) fn new<T>(event: &str, handler: impl Handler<T>, stats: Option<Arc<EventStats>>) -> Arc<Self> {
-        let concurrent = handler.is_concurrent();
-        Arc::new(Self { event: event.into(), concurrent, handler: erase(handler), stats })
+        let (concurrent, blocking) = (handler.is_concurrent(), handler.is_blocking());
+        Arc::new(Self { event: event.into(), concurrent, blocking, handler: erase(handler), stats })
     }
 
     /// In the place of the handler of an event that has none.
     pub(crate) fn nobody(event: &str) -> Arc<Self> {
         let handler: AnyHandler = Arc::new(|_| Outcome::Ready(Ok(None)));
-        Arc::new(Self { event: event.into(), concurrent: false, handler, stats: None })
+        Arc::new(Self { event: event.into(), concurrent: false, blocking: false, handler, stats: None })
     }
 }
 
@@ -133,6 +141,10 @@ impl<T, H: Handler<T>> Handler<(Concurrent<()>, T)> for Concurrent<H> {
 
     fn is_concurrent(&self) -> bool {
         true
+    }
+
+    fn is_blocking(&self) -> bool {
+        self.0.is_blocking()
     }
 }
 
@@ -155,6 +167,10 @@ impl<T: 'static, H: Handler<T>> Handler<(Blocking<()>, T)> for Blocking<H> {
 
     fn is_concurrent(&self) -> bool {
         self.0.is_concurrent()
+    }
+
+    fn is_blocking(&self) -> bool {
+        true
     }
 }
 
@@ -215,3 +231,19 @@ functions!(A1 A2 A3 A4 A5);
 functions!(A1 A2 A3 A4 A5 A6);
 functions!(A1 A2 A3 A4 A5 A6 A7);
 functions!(A1 A2 A3 A4 A5 A6 A7 A8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_and_in_what_order_a_handler_runs_is_kept_however_it_is_wrapped() {
+        let told = |handler: Arc<Registered>| (handler.concurrent, handler.blocking);
+        let plain = || ();
+        assert_eq!(told(Registered::new("a", plain, None)), (false, false));
+        assert_eq!(told(Registered::new("a", plain.blocking(), None)), (false, true));
+        assert_eq!(told(Registered::new("a", plain.concurrent(), None)), (true, false));
+        assert_eq!(told(Registered::new("a", plain.blocking().concurrent(), None)), (true, true));
+        assert_eq!(told(Registered::new("a", plain.concurrent().blocking(), None)), (true, true));
+    }
+}

@@ -460,7 +460,7 @@ impl Call {
     }
 
     fn warn_if_held(&self, socket: &Socket, held: Duration) {
-        if held > HELD_TOO_LONG && socket.client().shard().is_current() {
+        if held > HELD_TOO_LONG && !self.registered.blocking && socket.client().shard().is_current() {
             tracing::warn!(target: "erlen", event = &*self.registered.event, held_ms = held.as_millis() as u64,
                 "a handler held an I/O thread: make it async, or register it with `.blocking()`");
         }
