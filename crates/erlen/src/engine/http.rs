@@ -375,12 +375,12 @@ pub(crate) async fn feed<A: Application>(
     let max_packets = client.engine().session_config().max_payload_packets;
     let mut corked = Corked::new(client);
     for packet in payload::decode(body, max_packets) {
-        let now = Instant::now();
         if client.engine().app().is_saturated(client) {
             drop(corked);
             poll_fn(|cx| client.poll_ready_to_read(cx)).await;
             corked = Corked::new(client);
         }
+        let now = Instant::now();
         match packet? {
             PayloadPacket::Text(packet) => client.receive(now, packet),
             PayloadPacket::Binary(data) => client.receive(now, Packet::Message(Message::Binary(&data))),
