@@ -27,17 +27,18 @@ const FILES: [ClientFile; 8] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 static FILE_LIST: [ClientFile; 8] = FILES;
 static BUNDLE_FILES: [BundleFile; 8] = bundle_files();
 
-/// Name, content type and content of a file.
-pub type BundleFile = (&'static str, &'static str, &'static [u8]);
+/// Name, content type and content of a file, and the same as gzip.
+pub type BundleFile = (&'static str, &'static str, &'static [u8], &'static [u8]);
 
 /// The version and all files: what the builder's `serve_client` takes.
 pub const BUNDLE: (&str, &[BundleFile]) = (VERSION, &BUNDLE_FILES);
 
 const fn bundle_files() -> [BundleFile; 8] {
-    let mut files: [BundleFile; 8] = [("", "", &[]); 8];
+    let mut files: [BundleFile; 8] = [("", "", &[], &[]); 8];
     let mut index = 0;
     while index < files.len() {
-        files[index] = (FILES[index].name, FILES[index].content_type, FILES[index].bytes);
+        let file = FILES[index];
+        files[index] = (file.name, file.content_type, file.bytes, file.gzip);
         index += 1;
     }
     files
@@ -80,8 +81,8 @@ mod tests {
     fn the_bundle_holds_every_file_as_it_was_published() {
         let (version, bundle) = BUNDLE;
         assert_eq!(version, VERSION);
-        for (file, (name, content_type, bytes)) in files().iter().zip(bundle) {
-            assert_eq!((file.name, file.content_type, file.bytes), (*name, *content_type, *bytes));
+        for (file, embedded) in files().iter().zip(bundle) {
+            assert_eq!((file.name, file.content_type, file.bytes, file.gzip), *embedded);
         }
         assert_eq!(bundle.len(), files().len());
     }

@@ -422,7 +422,8 @@ impl Builder {
         self
     }
 
-    /// Serves the official JavaScript client under the engine's path: `erlen_client_js::BUNDLE`. Default off.
+    /// Serves the official JavaScript client under the engine's path, as gzip to who takes that: `erlen_client_js::BUNDLE`.
+    /// Default off.
     pub fn serve_client(mut self, bundle: ClientBundle) -> Self {
         self.routes.client = Some(bundle);
         self

@@ -85,7 +85,7 @@ impl Answer for Server {
     where
         B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
     {
-        if let Some(answer) = self.answer_route(request.method(), request.uri().path(), request.headers()) {
+        if let Some(answer) = self.answer_route(&request, below.secure) {
             return Ok(answer);
         }
         self.engine().answer(request, below).await

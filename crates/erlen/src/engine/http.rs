@@ -55,6 +55,16 @@ pub(super) struct Exchange<'a, A: Application, H> {
 }
 
 impl<A: Application> Engine<A> {
+    /// Adds the CORS headers of an answer beside the engine's own.
+    pub(crate) fn add_cors_headers(&self, request: &HeaderMap, secure: Option<bool>, answer: &mut HeaderMap) {
+        let Some(cors) = &self.options.cors else {
+            return;
+        };
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.headers.clone_from(request);
+        origin::add_headers(cors, &origin::judge(Some(cors), &head, secure), answer);
+    }
+
     /// Whether a request of this path is the engine's.
     pub(crate) fn owns(&self, path: &str) -> bool {
         let own = self.options.path.as_str();

@@ -1,14 +1,14 @@
 //! What a server answers beside the engine: health, metrics, the files of the JavaScript client.
 
-use erlen::{ClientBundle, Server};
+use erlen::{ClientBundle, Cors, Server};
 
 use crate::support::{WebSocket, ask, get, serve};
 
 const BUNDLE: ClientBundle = (
     "4.8.1",
     &[
-        ("socket.io.js", "application/javascript; charset=utf-8", b"/* the client */"),
-        ("socket.io.js.map", "application/json; charset=utf-8", b"{}"),
+        ("socket.io.js", "application/javascript; charset=utf-8", b"/* the client */", b"zipped"),
+        ("socket.io.js.map", "application/json; charset=utf-8", b"{}", b"zipped too"),
     ],
 );
 
@@ -88,6 +88,35 @@ async fn the_client_is_served_under_the_engines_path_with_nodes_headers() {
     assert_eq!(map.header("content-type"), Some("application/json; charset=utf-8"));
     assert_eq!(get(addr, "/live/other.js", "").await.status, 400);
     assert_eq!(get(addr, "/socket.io/socket.io.js", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_client_is_served_compressed_to_who_takes_that() {
+    let io = Server::builder().serve_client(BUNDLE).build().unwrap();
+    let addr = serve(&io).await;
+    for (accepted, body) in [
+        ("gzip", "zipped"),
+        ("br, GZIP;q=0.5", "zipped"),
+        ("gzip;q=0, br", "/* the client */"),
+        ("identity", "/* the client */"),
+    ] {
+        let headers = format!("Accept-Encoding: {accepted}\r\n");
+        let answer = get(addr, "/socket.io/socket.io.js", &headers).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, body), "{accepted}");
+        assert_eq!(answer.header("content-encoding"), (body == "zipped").then_some("gzip"), "{accepted}");
+        assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_that_are_welcome_may_import_the_client() {
+    let io =
+        Server::builder().serve_client(BUNDLE).cors(Cors::origins(["https://a.example"])).build().unwrap();
+    let addr = serve(&io).await;
+    for (origin, allowed) in [("https://a.example", Some("https://a.example")), ("https://b.example", None)] {
+        let answer = get(addr, "/socket.io/socket.io.js", &format!("Origin: {origin}\r\n")).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, allowed));
+    }
 }
 
 #[tokio::test]
