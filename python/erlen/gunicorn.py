@@ -6,13 +6,22 @@ gunicorn brings the sockets, the signals and the logs; the engine serves. One wo
 from __future__ import annotations
 
 import os
+import ssl
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gunicorn import sock
 from gunicorn.workers import base
 
-from . import loading, tls
+from . import green, loading, tls
 from .install import install_as_flask_socketio
+from .relay import Over, Relay, handed
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from . import _erlen
+    from .socketio import SocketIO
 
 __all__ = ["Worker"]
 
@@ -39,19 +48,21 @@ class Worker(base.Worker):  # type: ignore[misc]
         """Serves until gunicorn says that it is over."""
         from .socketio import SocketIO
 
-        application = self.wsgi
-        app = _flask_of(application)
+        app = _flask_of(self.wsgi)
         socketio = loading.socketio_of(app)
         if socketio is None:
             socketio = SocketIO(app)
-        engine = socketio._serve(app, application)
+        socketio._hub = green.hub()
+        with handed(_secured(self.cfg), socketio._hub) as over:
+            self._serve(socketio, app, over)
+
+    def _serve(self, socketio: SocketIO, app: Flask, over: Over) -> None:
+        entry = over.application(self.wsgi) if isinstance(over, Relay) else self.wsgi
+        engine = socketio._serve(app, entry)
         beside = socketio._beside(app)
-        certificates = (
-            tls.pem(certfile=self.cfg.certfile, keyfile=self.cfg.keyfile) if self.cfg.is_ssl else None
-        )
         listeners = []
-        for sock in self.sockets:
-            name = sock.getsockname()
+        for listening in self.sockets:
+            name = listening.getsockname()
             if not isinstance(name, tuple):
                 self.log.error("Erlen listens on TCP alone, and not on %s", name)
                 sys.exit(3)
@@ -59,28 +70,43 @@ class Worker(base.Worker):  # type: ignore[misc]
                 engine.listen(
                     name[0],
                     name[1],
-                    socketio._hosted(application),
+                    socketio._hosted(entry),
                     threads=max(self.cfg.threads, 100),
-                    tls=certificates,
-                    fd=sock.fileno(),
-                    also=[other._serve(app, application) for other in beside],
+                    tls=over,
+                    fd=listening.fileno(),
+                    also=[other._serve(app, entry) for other in beside],
                 )
             )
         for served in (socketio, *beside):
             served._listens(listeners[0])
+        self._wait(socketio, listeners)
+        for served in (socketio, *beside):
+            served._over()
+
+    def _wait(self, socketio: SocketIO, listeners: list[_erlen.Listener]) -> None:
+        """Waits for the end, and for what is under way then."""
         parent = self.ppid
         while self.alive and os.getppid() == parent:
             self.notify()
             if socketio._wait(listeners[0], 1.0):
                 break
-        grace = float(self.cfg.graceful_timeout)
+        # At the whole of it gunicorn kills the worker.
+        grace = 0.9 * self.cfg.graceful_timeout
         for listener in listeners:
             listener.stop(spread=min(grace / 10, 3.0), grace=grace)
         for listener in listeners:
             while not socketio._wait(listener, 1.0):
                 self.notify()
-        for served in (socketio, *beside):
-            served._over()
+
+
+def _secured(cfg: Any) -> tls.Secured:
+    """The files; or gunicorn's context, where more is asked for than they say: clients' certificates, ciphers, a hook."""
+    if not cfg.is_ssl:
+        return None
+    if cfg.cert_reqs or cfg.ciphers or cfg.ssl_context != cfg.settings["ssl_context"].default:
+        context: ssl.SSLContext = sock.ssl_context(cfg)
+        return context
+    return tls.pem(certfile=cfg.certfile, keyfile=cfg.keyfile)
 
 
 def _flask_of(application: Any) -> Any:

@@ -13,9 +13,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-__all__ = ["Relay", "ThreadRelay"]
+from . import tls
+
+if TYPE_CHECKING:
+    from .green import Hub
+
+__all__ = ["Over", "Relay", "ThreadRelay", "handed"]
 
 _log = logging.getLogger("erlen")
 
@@ -154,3 +159,31 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(PIECE):
             writer.write(data)
             await writer.drain()
+
+
+Over = Union[None, tuple[bytes, bytes], Relay]
+"""What the engine is handed for TLS: nothing, the PEM of certificates and key, or who takes each connection."""
+
+
+@contextlib.contextmanager
+def handed(secured: tls.Secured, hub: Optional[Hub]) -> Iterator[Over]:
+    """What the engine is handed: a ready context works in a relay, which outlives the listener.
+
+    :param hub: whose greenlets serve it, where the application is monkey-patched.
+    """
+    if not isinstance(secured, ssl.SSLContext):
+        yield secured
+        return
+    relay = _relay(secured, hub)
+    try:
+        yield relay
+    finally:
+        relay.stop()
+
+
+def _relay(context: ssl.SSLContext, hub: Optional[Hub]) -> Relay:
+    if hub is None:
+        return ThreadRelay(context)
+    from .green_relay import GreenRelay
+
+    return GreenRelay(context, hub)

@@ -8,15 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import ssl
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional
 
 from . import green, loading, tls
-from .relay import Relay, ThreadRelay
+from .relay import Over, Relay, handed
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -93,7 +92,7 @@ def run(
 
     def serve() -> None:
         socketio._hub = green.hub()
-        with _handed(secured, socketio._hub) as over:
+        with handed(secured, socketio._hub) as over:
             _serve(socketio, app, address, over, threads)
 
     if app.debug if use_reloader is None else use_reloader:
@@ -114,34 +113,11 @@ def _port(app: Flask, port: Optional[int]) -> int:
     return int(number) if number.isdigit() else 5000
 
 
-@contextmanager
-def _handed(
-    secured: tls.Secured, hub: Optional[green.Hub]
-) -> Iterator[Union[None, tuple[bytes, bytes], Relay]]:
-    """What the engine is handed for TLS: a ready context works in a relay, which outlives the listener."""
-    if not isinstance(secured, ssl.SSLContext):
-        yield secured
-        return
-    relay = _relay(secured, hub)
-    try:
-        yield relay
-    finally:
-        relay.stop()
-
-
-def _relay(context: ssl.SSLContext, hub: Optional[green.Hub]) -> Relay:
-    if hub is None:
-        return ThreadRelay(context)
-    from .green_relay import GreenRelay
-
-    return GreenRelay(context, hub)
-
-
 def _serve(
     socketio: SocketIO,
     app: Flask,
     address: tuple[str, int],
-    over: Union[None, tuple[bytes, bytes], Relay],
+    over: Over,
     threads: int,
 ) -> None:
     if app.debug:

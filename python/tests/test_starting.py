@@ -13,6 +13,8 @@ import sys
 import pytest
 import requests
 
+from certificate import certified
+
 from engines import DEADLINE
 from python_client import Client
 from starting import APP, script, started
@@ -257,6 +259,19 @@ def test_tls_is_asked_for_in_every_dialect(folder, certificate, arguments):
         with pytest.raises(requests.ConnectionError):
             requests.get(url.replace("https", "http"), timeout=DEADLINE)
         assert requests.get(url, verify=False, timeout=DEADLINE).text == "the page", "the others are unharmed"
+
+
+def test_gunicorn_asks_for_the_clients_certificate_where_it_is_told_to(folder):
+    files = certified(folder)
+    (folder / "own.py").write_text(APP.replace("from flask_socketio", "from erlen").replace(
+        'return "the page"', 'return flask.request.environ["SSL_CLIENT_CERT"]'))
+    asks = ("--certfile", files[0], "--keyfile", files[1], "--ca-certs", files[0], "--cert-reqs", "2")
+    with started(*WAYS["gunicorn"](), *asks, folder=folder) as program:
+        url = program.url()
+        with open(files[0]) as file:
+            assert requests.get(url, verify=False, cert=files, timeout=DEADLINE).text == file.read()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, verify=False, timeout=DEADLINE)
 
 
 @pytest.mark.parametrize(
