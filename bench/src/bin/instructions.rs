@@ -1,7 +1,8 @@
 //! Work to be counted in instructions: `instructions WORK COUNT`, a server and its clients in one process.
 //!
 //! `encode`: events emitted while nobody is connected. `decode`: events that no handler takes. `echo`: an event answered by
-//! an event, one at a time. `route`: a broadcast's copies to a hundred clients.
+//! an event, one at a time. `route`: a broadcast's copies to a hundred clients. `polling`: an event posted, and the event that
+//! answers it fetched, on one connection.
 //!
 //! Nothing is measured here: `cargo xtask test` runs it under callgrind with COUNT and with twice as many, and the
 //! difference is what one more costs, the clients' few instructions and the wake-ups of threads included.
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let work = arguments.next();
     let (Some(work), Some(count)) = (work, arguments.next().and_then(|count| count.parse().ok())) else {
-        eprintln!("usage: instructions encode|decode|echo|route COUNT");
+        eprintln!("usage: instructions encode|decode|echo|route|polling COUNT");
         return ExitCode::from(2);
     };
     match run(&work, count) {
@@ -55,6 +56,7 @@ fn run(work: &str, count: usize) -> Done {
         "decode" => decode(address, count),
         "echo" => echo(address, count),
         "route" => route(&io, address, count),
+        "polling" => polling(address, count),
         _ => Err("no such work".into()),
     }
 }
@@ -98,6 +100,47 @@ fn route(io: &Server, address: SocketAddr, count: usize) -> Done {
         }
     }
     Ok(())
+}
+
+fn polling(address: SocketAddr, count: usize) -> Done {
+    let mut client = TcpStream::connect(address)?;
+    client.set_nodelay(true)?;
+    let open = poll(&mut client, &polling_request("GET", address, "", ""), "}")?;
+    let sid = open.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).ok_or("no sid")?;
+    let post = |body: &str| polling_request("POST", address, sid, body);
+    let get = polling_request("GET", address, sid, "");
+    poll(&mut client, &post("40"), "ok")?;
+    poll(&mut client, &get, "}")?;
+    let event = format!(r#"42["echo","{}"]"#, "x".repeat(ARGUMENT_LEN));
+    let post = post(&event);
+    for _ in 0..count {
+        poll(&mut client, &post, "\r\n\r\nok")?;
+        poll(&mut client, &get, &event)?;
+    }
+    Ok(())
+}
+
+fn polling_request(method: &str, address: SocketAddr, sid: &str, body: &str) -> String {
+    let sid = if sid.is_empty() { String::new() } else { format!("&sid={sid}") };
+    let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    format!(
+        "{method} /socket.io/?EIO=4&transport=polling{sid} HTTP/1.1\r\nHost: {address}\r\n{length}\r\n{body}"
+    )
+}
+
+/// Sends a request and reads its answer, up to a text with which it ends.
+fn poll(client: &mut TcpStream, request: &str, end: &str) -> Result<String, Box<dyn std::error::Error>> {
+    client.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    let mut buffer = [0; 1024];
+    while !answer.ends_with(end.as_bytes()) {
+        let read = client.read(&mut buffer)?;
+        if read == 0 {
+            return Err("the connection ends".into());
+        }
+        answer.extend_from_slice(buffer.get(..read).unwrap_or_default());
+    }
+    Ok(String::from_utf8(answer)?)
 }
 
 fn round_trip(client: &mut TcpStream, frame: &[u8], answer: usize) -> Done {

@@ -58,8 +58,12 @@ impl Query {
     /// values: no two readers may ever understand one request in two ways.
     pub fn parse(query: &str) -> Result<Self, HandshakeError> {
         let (mut transport, mut sid, mut revision) = (None, None, None);
-        for pair in query.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let mut rest = Some(query);
+        while let Some(pairs) = rest {
+            let (pair, others) = cut(pairs, b'&');
+            rest = others;
+            let (name, value) = cut(pair, b'=');
+            let value = value.unwrap_or_default();
             match &*percent_decode(name) {
                 "transport" => set(&mut transport, value)?,
                 "sid" => set(&mut sid, value)?,
@@ -78,6 +82,12 @@ impl Query {
             },
         })
     }
+}
+
+/// What is before an ASCII character, and what is behind it. For texts this short `split_once` costs several times as much.
+fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
+    let before = text.bytes().position(|byte| byte == at).and_then(|index| text.split_at_checked(index));
+    before.map_or((text, None), |(before, behind)| (before, behind.get(1..)))
 }
 
 /// Takes a parameter's value, unless it had another one already.

@@ -1,7 +1,8 @@
-//! What an idle WebSocket connection costs: bytes and blocks of heap, counted.
+//! What an idle client costs, on a WebSocket and polling: bytes and blocks of heap, counted.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
 
 use erlen::Server;
 
@@ -27,7 +28,7 @@ fn join(address: SocketAddr) -> TcpStream {
     stream
 }
 
-fn read_until(stream: &mut TcpStream, needle: &[u8]) {
+fn read_until(stream: &mut TcpStream, needle: &[u8]) -> String {
     let mut seen = Vec::new();
     let mut buffer = [0; 1024];
     while !seen.windows(needle.len()).any(|window| window == needle) {
@@ -35,10 +36,36 @@ fn read_until(stream: &mut TcpStream, needle: &[u8]) {
         assert_ne!(n, 0, "closed after {:?}", String::from_utf8_lossy(&seen));
         seen.extend_from_slice(&buffer[..n]);
     }
+    String::from_utf8_lossy(&seen).into_owned()
 }
 
-#[test]
-fn an_idle_websocket_connection_takes_at_most_two_kibibytes_in_six_blocks() {
+/// A session that polls, has joined the root namespace and waits for what comes, all on one connection.
+fn poll(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut ask = |method: &str, sid: &str, body: &str, end: &[u8]| {
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let target = format!("/socket.io/?EIO=4&transport=polling{sid}");
+        let headers = HEADERS.lines().filter(|line| !line.contains("Upgrade") && !line.starts_with("Sec-"));
+        let headers: String = headers.map(|line| format!("{line}\r\n")).collect();
+        stream
+            .write_all(format!("{method} {target} HTTP/1.1\r\n{headers}{length}\r\n{body}").as_bytes())
+            .unwrap();
+        if end.is_empty() { String::new() } else { read_until(&mut stream, end) }
+    };
+    let open = ask("GET", "", "", b"maxPayload");
+    let sid = open.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let sid = format!("&sid={sid}");
+    ask("POST", &sid, "40", b"\r\n\r\nok");
+    ask("GET", &sid, "", b"40{\"sid\"");
+    ask("GET", &sid, "", b"");
+    stream
+}
+
+/// Bytes and blocks of a client of this kind.
+fn idle(client: fn(SocketAddr) -> TcpStream) -> (f64, f64) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let _profiler = dhat::Profiler::builder().testing().build();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let io = runtime.block_on(async { Server::builder().shards(1).build() }).unwrap();
@@ -46,16 +73,29 @@ fn an_idle_websocket_connection_takes_at_most_two_kibibytes_in_six_blocks() {
     let address = bound.local_addr();
     runtime.spawn(std::future::IntoFuture::into_future(bound));
 
-    // A power of two, so that tables that double have just done so at both ends of the measurement.
-    let warm: Vec<_> = (0..256).map(|_| join(address)).collect();
+    // A power of two, so that tables that double have just done so at both ends of the measurement. When the last has its
+    // answer, those before it are read.
+    let many = || (0..256).map(|_| client(address)).chain([join(address)]).collect::<Vec<_>>();
+    let warm = many();
     let before = dhat::HeapStats::get();
-    let joined: Vec<_> = (0..256).map(|_| join(address)).collect();
+    let joined = many();
     let after = dhat::HeapStats::get();
+    drop((warm, joined));
+    let each = |before: usize, after: usize| (after - before) as f64 / 257.0;
+    (each(before.curr_bytes, after.curr_bytes), each(before.curr_blocks, after.curr_blocks))
+}
 
-    let bytes = (after.curr_bytes - before.curr_bytes) as f64 / joined.len() as f64;
-    let blocks = (after.curr_blocks - before.curr_blocks) as f64 / joined.len() as f64;
+#[test]
+fn an_idle_websocket_connection_takes_at_most_two_kibibytes_in_six_blocks() {
+    let (bytes, blocks) = idle(join);
     println!("an idle connection: {bytes:.0} bytes in {blocks:.2} blocks");
     assert!(bytes <= 2048.0, "{bytes} bytes");
     assert!(blocks <= 6.5, "{blocks} blocks");
-    drop((warm, joined));
+}
+
+#[test]
+fn an_idle_client_that_polls_takes_at_most_six_kibibytes() {
+    let (bytes, blocks) = idle(poll);
+    println!("an idle client that polls: {bytes:.0} bytes in {blocks:.2} blocks");
+    assert!(bytes <= 6.0 * 1024.0, "{bytes} bytes");
 }

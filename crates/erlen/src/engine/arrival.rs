@@ -1,121 +1,172 @@
-//! What a new connection says first. The WebSocket handshake, by far the most of what comes to a server of that kind, is
-//! answered here, where it was read; everything else goes to the HTTP server, with what was read of it.
+//! What a connection says. The requests of real-time clients, by far the most of what comes to a server of that kind, are
+//! answered here, where they were read; everything else goes to the HTTP server, with what was read of it.
 //!
 //! ```text
-//! first read ─┬─ a plain handshake, whole ─▶ http.rs, the checks ─┬─ 101 and open packet ─▶ connection.rs
-//!             │                                                  └─ refused ─▶ the HTTP server, which writes the answer
-//!             └─ anything else ─▶ the HTTP server
+//!  ┌▶ one read ─┬─ a plain handshake, whole ─▶ http.rs, the checks ─┬─ 101 and open packet ─▶ connection.rs
+//!  │            │                                                   └─ refused ─▶ one write ─▶ the next, or the end
+//!  │            ├─ a plain poll, whole ─▶ http.rs ─▶ one write ─┐
+//!  │            └─ anything else ─▶ the HTTP server, for good   │
+//!  └────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! A request is either wholly understood here (`raw_head.rs`) or wholly the HTTP server's.
 //! Not for TLS, and not for other listeners: their way is the HTTP server's (`upgrade.rs`).
 
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::Response;
-use http_body_util::Empty;
+use http::{Response, header};
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::Sleep;
 
 use super::connection::Task;
+use super::head::Head as _;
 use super::http::{Body, Exchange, Takeover, empty};
+use super::raw_answer::{self, Last};
+use super::raw_body::{Incoming, RawBody};
 use super::raw_head::RawHead;
 use super::rewound::Rewound;
 use super::shard::Local;
-use super::{Application, Below, Engine, upgrade};
+use super::upgrade::{self, Purpose};
+use super::{Application, Below, Engine, NEVER};
 
-/// What a new connection is.
+/// What a connection has become.
 pub(crate) enum Arrival<A: Application> {
     /// A WebSocket, and the task that serves it.
     WebSocket(Task<A>),
-    /// Something for the HTTP server, and the answer to the first request where that is known.
-    Http(Rewound, Option<Box<Response<Body>>>),
+    /// Something for the HTTP server, and since when its request is waited for.
+    Http(Rewound, Instant),
     /// Nothing is left to do here.
     Over,
 }
 
-impl<A: Application> Arrival<A> {
-    fn http(tcp: TcpStream, read: Bytes, first: Option<Response<Body>>) -> Self {
-        Self::Http(Rewound::new(tcp, read), first.map(Box::new))
-    }
-}
-
 impl<A: Application> Engine<A> {
-    /// Waits for what a connection says first, on the thread of a shard; until `too_late`, it is given up.
+    /// Answers what a connection asks, on the thread of a shard, until it is something else, gives up, or the listener has
+    /// stopped.
     pub(crate) async fn receive(
         self: &Arc<Self>,
         mut tcp: TcpStream,
         below: Below,
-        too_late: impl Future<Output = ()>,
+        stopped: watch::Receiver<()>,
     ) -> Arrival<A> {
         let Some(local) = Local::here() else {
-            return Arrival::http(tcp, Bytes::new(), None);
+            return Arrival::Http(Rewound::new(tcp, Bytes::new()), Instant::now());
         };
-        let read = tokio::select! {
-            biased;
-            read = poll_fn(|cx| self.poll_head(&local, &mut tcp, cx)) => read,
-            () = too_late => return Arrival::Over,
-        };
-        let head = match read {
-            Ok(Ok(head)) => head,
-            Ok(Err(read)) => return Arrival::http(tcp, read, None),
-            Err(_) => return Arrival::Over,
-        };
-        let mut exchange = match Exchange::begin(self, &head, below, Takeover::Possible) {
-            Ok(exchange) => exchange,
-            Err(status) => return Arrival::http(tcp, head.into_bytes(), Some(empty(status))),
-        };
-        let answer = tokio::select! {
-            biased;
-            answer = exchange.answer(Empty::<Bytes>::new()) => answer,
-            // The application's hook may take its time.
-            () = hung_up(&tcp) => return Arrival::Over,
-        };
-        let Some(purpose) = exchange.purpose else {
-            return Arrival::http(tcp, head.into_bytes(), Some(answer));
-        };
-        let answer = switching_protocols(&answer);
-        let task = upgrade::switch(&local, self, tcp, &answer, head.leftover(), purpose);
-        task.map_or(Arrival::Over, Arrival::WebSocket)
+        let mut stop = stopped.clone();
+        let stop = pin!(async move { drop(stop.changed().await) });
+        let timeout = self.options.header_timeout.min(NEVER);
+        let mut silence = Silence { stop, sleep: pin!(tokio::time::sleep(timeout)), until: Instant::now() };
+        loop {
+            let since = Instant::now();
+            silence.until = since + timeout;
+            let heard = poll_fn(|cx| match self.poll_hear(&local, &mut tcp, cx) {
+                Poll::Pending => silence.poll_end(cx).map(|()| None),
+                heard => heard,
+            });
+            let (head, mut behind) = match heard.await {
+                Some(Heard::Request(head, behind)) => (head, behind),
+                Some(Heard::Other(read)) => return Arrival::Http(Rewound::new(tcp, read), since),
+                None => return Arrival::Over,
+            };
+            let body = if head.body_length() > 0 { std::mem::take(&mut behind) } else { Vec::new() };
+            let Some(reply) = self.reply(&tcp, &head, body, below).await else {
+                return Arrival::Over;
+            };
+            if let Some(purpose) = reply.purpose {
+                let answer = raw_answer::switching_protocols(reply.answer);
+                let task = upgrade::switch(&local, self, tcp, &answer, &behind, purpose);
+                return task.map_or(Arrival::Over, Arrival::WebSocket);
+            }
+            let goes_on = behind.is_empty() && matches!(stopped.has_changed(), Ok(false));
+            let last = if goes_on { reply.last } else { Last::Yes };
+            match raw_answer::write(&mut tcp, &local.date, reply.answer, last).await {
+                Ok(Last::No) => {}
+                Ok(Last::Yes) | Err(_) => return Arrival::Over,
+            }
+        }
     }
 
-    /// Reads once: a handshake, or what is left to the HTTP server.
-    fn poll_head(
-        &self,
-        local: &Local<A>,
-        tcp: &mut TcpStream,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<Result<RawHead, Bytes>>> {
+    /// Reads once; `None` where the connection has ended.
+    fn poll_hear(&self, local: &Local<A>, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
         let mut buffer = local.read_buffer.borrow_mut();
         let mut buffer = ReadBuf::new(&mut buffer);
-        std::task::ready!(Pin::new(tcp).poll_read(cx, &mut buffer))?;
+        let result = ready!(Pin::new(tcp).poll_read(cx, &mut buffer));
         let read = buffer.filled();
-        let head = RawHead::parse(read, &self.options.path);
-        Poll::Ready(Ok(head.ok_or_else(|| Bytes::copy_from_slice(read))))
+        if result.is_err() || read.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(match RawHead::parse(read, &self.options.path, self.session_config.max_payload) {
+            Some((head, behind)) => Heard::Request(Box::new(head), behind),
+            None => Heard::Other(Bytes::copy_from_slice(read)),
+        }))
+    }
+
+    /// What is answered to a request whose body begins so; `None` if the peer has gone before.
+    async fn reply(
+        self: &Arc<Self>,
+        tcp: &TcpStream,
+        head: &RawHead,
+        body: Vec<u8>,
+        below: Below,
+    ) -> Option<Reply<A>> {
+        let incoming = Incoming::new(tcp, head.body_length().saturating_sub(body.len()));
+        let mut body = RawBody::new(&incoming, body);
+        let (answer, purpose) = match Exchange::begin(self, head, below, Takeover::Possible) {
+            Ok(mut exchange) => {
+                let answer = incoming.unless_hung_up(exchange.answer(&mut body)).await?;
+                (answer, exchange.purpose)
+            }
+            Err(status) => (empty(status), None),
+        };
+        let goes_on = !head.has_token(&header::CONNECTION, "close") && body.is_here().await;
+        Some(Reply { answer, purpose, last: if goes_on { Last::No } else { Last::Yes } })
     }
 }
 
-/// Resolves when the peer has closed and said nothing more before.
-async fn hung_up(tcp: &TcpStream) {
-    if tcp.peek(&mut [0]).await.is_ok_and(|waiting| waiting > 0) {
-        std::future::pending().await
+/// What a read has brought.
+enum Heard {
+    /// The head of a plain request, and what came behind it.
+    Request(Box<RawHead>, Vec<u8>),
+    /// Something for the HTTP server.
+    Other(Bytes),
+}
+
+/// A connection that waits for its next request.
+struct Silence<'a, F> {
+    /// The listener stops.
+    stop: Pin<&'a mut F>,
+    /// Set once and moved when it fires, not for each request.
+    sleep: Pin<&'a mut Sleep>,
+    until: Instant,
+}
+
+impl<F: Future> Silence<'_, F> {
+    /// Resolves when no request is to come any longer.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stop.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            if self.sleep.deadline() >= self.until.into() {
+                return Poll::Ready(());
+            }
+            self.sleep.as_mut().reset(self.until.into());
+        }
     }
 }
 
-/// The head of a 101, as it is written.
-fn switching_protocols(answer: &Response<Body>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
-    bytes.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
-    for (name, value) in answer.headers() {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"\r\n");
-    bytes
+/// What a request gets.
+struct Reply<A: Application> {
+    answer: Response<Body>,
+    /// What the stream becomes behind the answer, where that is a 101.
+    purpose: Option<Purpose<A>>,
+    /// The peer asks for no more on this connection, or its body would be in the way.
+    last: Last,
 }

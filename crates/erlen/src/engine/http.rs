@@ -4,7 +4,9 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -259,9 +261,13 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
             running.complete = Completeness::Whole;
             return Ok(self.too_large());
         }
-        let read =
-            tokio::time::timeout(self.engine.options.body_timeout, Limited::new(body, limit).collect());
-        let body = match read.await {
+        let mut read = pin!(Limited::new(body, limit).collect());
+        // Mostly it is here already, and needs no timer.
+        let read = match poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
+            Poll::Ready(read) => Ok(read),
+            Poll::Pending => tokio::time::timeout(self.engine.options.body_timeout, read).await,
+        };
+        let body = match read {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 running.complete = Completeness::Whole;

@@ -19,6 +19,8 @@ pub(crate) mod metrics;
 mod options;
 mod origin;
 mod random;
+mod raw_answer;
+mod raw_body;
 mod raw_head;
 mod relief;
 mod rewound;
@@ -56,6 +58,13 @@ use crate::limits;
 use addresses::Addresses;
 use sessions::Sessions;
 use shard::Shard;
+
+/// For the fuzz target of the same name.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn check_request_head(bytes: &[u8]) -> bool {
+    raw_head::oracle::check(bytes)
+}
 
 /// Ten years.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 86_400);

@@ -1,47 +1,51 @@
-//! The head of a WebSocket handshake, read where it lies and kept in one block: hyper's parser (httparse) without hyper.
+//! The head of a request to the engine, read where it lies and kept in one block: hyper's parser (httparse) without hyper.
 //!
 //! Only the plainest head is taken, so that there is nothing in it that the HTTP server would read in another way;
-//! everything else is left to that. Called for what a new connection says first (`arrival.rs`).
+//! everything else is left to that. Called for what a connection says next (`arrival.rs`).
+//! Spec: RFC 9112, sections 3, 5 and 6.
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
 use smallvec::SmallVec;
 
 use super::head::{Head, MAX_HEAD_BYTES, MAX_HEADERS};
 
-/// A head that was parsed here: a GET of HTTP/1.1 in ASCII, without a body, that asks for the transport WebSocket and
-/// names no header twice.
+/// A head that was parsed here: of HTTP/1.1, in ASCII, with a transport written as such and no header twice; a GET without a
+/// body, or a POST that says how long its body is.
 pub(super) struct RawHead {
     text: Box<str>,
+    method: Method,
     target: Span,
     headers: SmallVec<[(Span, Span); 24]>,
-    /// What came behind the head.
-    leftover: Box<[u8]>,
+    body_length: usize,
 }
 
 /// Where something lies in the text: from, to.
 type Span = (u16, u16);
 
 impl RawHead {
-    /// The handshake for `path` at the start of `bytes`. `None`: a request for the HTTP server, or not the whole of one.
-    pub(super) fn parse(bytes: &[u8], path: &str) -> Option<Self> {
-        if !is_websocket_target(bytes, path) {
-            return None;
-        }
+    /// The request for `path` at the start of `bytes`, and what came behind its head: of the body, or, behind a handshake,
+    /// frames. `None`: one for the HTTP server, or not the whole head of one.
+    pub(super) fn parse(bytes: &[u8], path: &str, max_body: usize) -> Option<(Self, Vec<u8>)> {
+        let method = plain_method(bytes, path)?;
         let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut []);
         let length = match request.parse_with_uninit_headers(bytes, &mut headers) {
             Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD_BYTES => length,
             Ok(_) | Err(_) => return None,
         };
-        let (text, leftover) = bytes.split_at_checked(length)?;
+        let (text, behind) = bytes.split_at_checked(length)?;
         let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
-        let target = request.path.filter(|target| target.bytes().all(is_plain))?;
-        if request.version != Some(1) || !has_plain_headers(request.headers) {
+        let said = Said::by(request.headers).filter(|_| request.version == Some(1))?;
+        let body_length = said.body_length(&method).filter(|length| *length <= max_body)?;
+        let may_be_frames = method == Method::GET && said.upgrade;
+        if behind.len() > body_length && !may_be_frames {
             return None;
         }
         let span = |part: &[u8]| {
@@ -50,22 +54,19 @@ impl RawHead {
         };
         let spans =
             |header: &httparse::Header<'_>| Some((span(header.name.as_bytes())?, span(header.value)?));
-        Some(Self {
+        let head = Self {
             text: text.into(),
-            target: span(target.as_bytes())?,
+            method,
+            target: span(request.path?.as_bytes())?,
             headers: request.headers.iter().map(spans).collect::<Option<_>>()?,
-            leftover: leftover.into(),
-        })
+            body_length,
+        };
+        Some((head, behind.to_vec()))
     }
 
-    /// What came behind the head.
-    pub(super) fn leftover(&self) -> &[u8] {
-        &self.leftover
-    }
-
-    /// All that was read.
-    pub(super) fn into_bytes(self) -> Bytes {
-        [self.text.as_bytes(), &self.leftover].concat().into()
+    /// How long the body is.
+    pub(super) fn body_length(&self) -> usize {
+        self.body_length
     }
 
     fn part(&self, (from, to): Span) -> &str {
@@ -73,38 +74,86 @@ impl RawHead {
     }
 }
 
-/// Whether bytes begin with a request line that asks for a WebSocket of this path. Others need not be parsed here.
-fn is_websocket_target(bytes: &[u8], path: &str) -> bool {
-    let query = bytes.strip_prefix(b"GET ").and_then(|rest| rest.strip_prefix(path.as_bytes()));
-    let query = query.and_then(|rest| rest.strip_prefix(b"?")).unwrap_or_default();
-    let query = query.split(|&byte| byte == b' ').next().unwrap_or_default();
-    query.split(|&byte| byte == b'&').any(|pair| pair == b"transport=websocket")
+/// The method of a request line that names this path, and in a query of plain characters a transport. Others need not be
+/// parsed here.
+fn plain_method(bytes: &[u8], path: &str) -> Option<Method> {
+    let (method, target) = match bytes {
+        [b'G', b'E', b'T', b' ', target @ ..] => (Method::GET, target),
+        [b'P', b'O', b'S', b'T', b' ', target @ ..] => (Method::POST, target),
+        _ => return None,
+    };
+    let query = target.strip_prefix(path.as_bytes())?.strip_prefix(b"?")?;
+    let end = query.iter().position(|&byte| !is_plain(byte))?;
+    let (query, rest) = query.split_at_checked(end)?;
+    let names = |pair: &[u8]| matches!(pair, b"transport=polling" | b"transport=websocket");
+    (rest.starts_with(b" ") && query.split(|&byte| byte == b'&').any(names)).then_some(method)
 }
 
-/// What RFC 3986 allows in a path and a query.
+/// What RFC 3986 allows in a query.
 fn is_plain(byte: u8) -> bool {
-    matches!(byte,
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')'
-        | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@' | b'/' | b'?' | b'%')
+    const PLAIN: [bool; 256] = {
+        let others = b"-._~!$&'()*+,;=:@/?%";
+        let mut plain = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            plain[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let mut other = 0;
+        while other < others.len() {
+            plain[others[other] as usize] = true;
+            other += 1;
+        }
+        plain
+    };
+    PLAIN[usize::from(byte)]
 }
 
-/// Whether nothing is said of a body, and nothing twice.
-fn has_plain_headers(headers: &[httparse::Header<'_>]) -> bool {
-    const OF_A_BODY: [HeaderName; 3] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT];
-    // A bit for each length of a name that was seen: only names of one length have to be compared.
-    let mut lengths = 0_u64;
-    headers.iter().enumerate().all(|(index, header)| {
-        let length = 1 << (header.name.len() % 64);
-        let earlier = if lengths & length == 0 { &[] } else { headers.get(..index).unwrap_or_default() };
-        lengths |= length;
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        !earlier.iter().any(|other| is(other.name)) && !OF_A_BODY.iter().any(|name| is(name.as_str()))
-    })
+/// What the headers say of what follows them.
+#[derive(Default)]
+struct Said<'a> {
+    length: Option<&'a [u8]>,
+    upgrade: bool,
+}
+
+impl<'a> Said<'a> {
+    /// `None` if anything is said twice, or something that changes how a body is sent.
+    fn by(headers: &[httparse::Header<'a>]) -> Option<Self> {
+        let mut said = Self::default();
+        // A bit for each length of a name that was seen: only names of one length have to be compared.
+        let mut lengths = 0_u64;
+        for (index, header) in headers.iter().enumerate() {
+            let length = 1 << (header.name.len() % 64);
+            let earlier = if lengths & length == 0 { &[] } else { headers.get(..index)? };
+            lengths |= length;
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            if earlier.iter().any(|other| is(other.name)) || is("transfer-encoding") || is("expect") {
+                return None;
+            }
+            if is("content-length") {
+                said.length = Some(header.value);
+            }
+            said.upgrade |= is("upgrade");
+        }
+        Some(said)
+    }
+
+    /// The length of the body, where there is but one way to tell: none of a GET; of a POST one that is written in digits.
+    fn body_length(&self, method: &Method) -> Option<usize> {
+        match self.length {
+            None => (*method == Method::GET).then_some(0),
+            Some(_) if *method == Method::GET => None,
+            Some(value) if value.iter().all(u8::is_ascii_digit) => {
+                std::str::from_utf8(value).ok()?.parse().ok()
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 impl Head for RawHead {
     fn method(&self) -> &Method {
-        &Method::GET
+        &self.method
     }
 
     fn version(&self) -> Version {
@@ -144,16 +193,26 @@ impl Head for RawHead {
 
 #[cfg(test)]
 mod tests {
+    use http::header;
+    use proptest::prelude::*;
+
     use super::*;
 
     const PATH: &str = "/socket.io/";
-    const PLAIN: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
+    const HANDSHAKE: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
         Upgrade: websocket\r\nX-Empty:\r\nCookie:  b=c \r\n\r\n";
+    const GET: &str =
+        "GET /socket.io/?EIO=4&transport=polling&sid=A HTTP/1.1\r\nHost: a\r\nCookie: b=c\r\n\r\n";
+    const POST: &str = "POST /socket.io/?EIO=4&transport=polling&sid=A HTTP/1.1\r\nHost: a\r\nCookie: b=c\r\n\
+        Content-Length: 5\r\n\r\n";
+
+    fn parse(bytes: impl AsRef<[u8]>) -> Option<(RawHead, Vec<u8>)> {
+        RawHead::parse(bytes.as_ref(), PATH, 100)
+    }
 
     #[test]
-    fn a_plain_head_is_read_and_what_follows_is_kept() {
-        let bytes = [PLAIN.as_bytes(), b"\x81\x82rest"].concat();
-        let head = RawHead::parse(&bytes, PATH).unwrap();
+    fn a_plain_handshake_is_read_and_what_follows_is_kept() {
+        let (head, behind) = parse([HANDSHAKE.as_bytes(), b"\x81\x82rest"].concat()).unwrap();
         assert_eq!(head.target(), "/socket.io/?EIO=4&transport=websocket");
         assert_eq!(head.query(), "EIO=4&transport=websocket");
         let headers: Vec<_> = head.headers().collect();
@@ -162,51 +221,137 @@ mod tests {
         assert_eq!(head.first(&header::COOKIE), Some(&b"b=c"[..]));
         assert_eq!(head.all(&header::ORIGIN).count(), 0);
         assert_eq!(head.header_map().len(), 5);
-        assert_eq!(head.leftover(), b"\x81\x82rest");
-        assert_eq!(head.into_bytes(), bytes);
+        assert_eq!(&behind[..], b"\x81\x82rest");
+    }
+
+    #[test]
+    fn plain_polls_are_read_with_what_there_is_of_a_body() {
+        let (head, behind) = parse(GET).unwrap();
+        assert_eq!((head.method(), head.body_length(), behind.len()), (&Method::GET, 0, 0));
+        for sent in ["", "4", "40123"] {
+            let (head, behind) = parse(format!("{POST}{sent}")).unwrap();
+            assert_eq!((head.method(), head.body_length(), &behind[..]), (&Method::POST, 5, sent.as_bytes()));
+        }
+        for (length, read) in [("0", 0), ("100", 100), ("0005", 5)] {
+            let (head, _) = parse(POST.replace(": 5", &format!(": {length}"))).unwrap();
+            assert_eq!(head.body_length(), read);
+        }
     }
 
     #[test]
     fn nothing_but_a_whole_plain_head_is_taken() {
-        for end in 0..PLAIN.len() {
-            assert!(RawHead::parse(&PLAIN.as_bytes()[..end], PATH).is_none(), "{end}");
-        }
-        for (old, new) in [
-            ("GET", "POST"),
-            ("GET", "get"),
-            ("GET /", "GET http://a/"),
+        let changes = [
+            ("GET ", "PUT "),
+            ("GET ", "HEAD "),
+            ("GET ", "OPTIONS "),
+            ("GET ", "get "),
+            ("GET ", "\r\nGET "),
+            ("GET ", "POST "),
+            ("POST ", "GET "),
+            (" /", " http://a/"),
             ("1.1", "1.0"),
             ("/socket.io/", "/socket.iox/"),
             ("/socket.io/?", "/socket.io/a?"),
-            ("=websocket", "=polling"),
-            ("=websocket", "=websocket|"),
+            ("transport=", "transport=x"),
+            ("EIO=4", "EIO=4|"),
+            ("EIO=4", "EIO=4#"),
             ("Cookie", "Host"),
             ("Cookie", "hOST"),
-            ("Cookie", "Content-Length"),
             ("Cookie", "Transfer-Encoding"),
             ("Cookie", "Expect"),
+            ("Cookie", "Content-Length"),
             ("Cookie:", "Cookie :"),
             ("Cookie", " Cookie"),
             ("b=c", "\u{e9}"),
             ("b=c", "\x01"),
-        ] {
-            assert!(RawHead::parse(PLAIN.replacen(old, new, 1).as_bytes(), PATH).is_none(), "{old} {new}");
+            (": 5", ": "),
+            (": 5", ": +5"),
+            (": 5", ": -5"),
+            (": 5", ": 0x5"),
+            (": 5", ": 5, 5"),
+            (": 5", ": 5 5"),
+            (": 5", ": 101"),
+            (": 5", ": 18446744073709551621"),
+            ("\r\n\r\n", "\r\n\r\n123456"),
+        ];
+        for plain in [HANDSHAKE, GET, POST] {
+            for end in 0..plain.len() {
+                assert!(parse(&plain[..end]).is_none(), "{end}");
+            }
+            for (old, new) in changes.iter().filter(|(old, _)| plain.contains(old)) {
+                let taken = parse(plain.replacen(old, new, 1)).is_some();
+                let is_frames = plain == HANDSHAKE && new.ends_with("123456");
+                assert_eq!(taken, is_frames, "{old} {new} {plain}");
+            }
         }
     }
 
     #[test]
-    fn a_byte_that_is_another_breaks_nothing() {
-        for at in 0..PLAIN.len() {
-            for byte in [0, b'\t', b'\n', b'\r', b' ', b':', b'?', b'a', 0x7f, 0x80, 0xc3, 0xff] {
-                let mut bytes = PLAIN.as_bytes().to_vec();
-                bytes[at] = byte;
-                let Some(head) = RawHead::parse(&bytes, PATH) else {
-                    continue;
-                };
-                assert_eq!(head.headers().count(), head.size().0);
-                assert!(head.target().starts_with(PATH));
-                assert_eq!(head.into_bytes(), bytes);
+    fn hyper_reads_the_plain_ones_alike() {
+        for plain in [HANDSHAKE, GET, POST] {
+            assert!(oracle::check(plain.as_bytes()));
+            assert!(oracle::check(plain.replace("\r\n", "\n").as_bytes()));
+            assert!(
+                oracle::check(plain.replace("Cookie: ", "Connection: x, Close\r\nCookie: ").as_bytes())
+                    || plain == HANDSHAKE
+            );
+        }
+    }
+
+    /// What two readers might read in two ways.
+    const ODD: [&str; 24] = [
+        "\r",
+        "\n",
+        "\r\n",
+        "\r\n\r\n",
+        " ",
+        "\t",
+        "\0",
+        ":",
+        ",",
+        "5",
+        "0",
+        "+",
+        "%",
+        "?",
+        "&",
+        "\u{e9}",
+        "HTTP/1.0",
+        "Content-Length: 5\r\n",
+        "Content-Length: 3\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Connection: close\r\n",
+        "Upgrade: h2c\r\n",
+        "Expect: 100-continue\r\n",
+        "transport=polling",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn what_is_taken_is_what_hyper_reads(
+            plain in prop::sample::select(vec![HANDSHAKE, GET, POST]),
+            body in "[0-9a-z]{0,7}",
+            edits in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, prop::sample::select(ODD.to_vec())), 0..3),
+        ) {
+            let mut bytes = format!("{plain}{body}").into_bytes();
+            for (at, removed, odd) in edits {
+                let at = at.index(bytes.len());
+                let end = (at + removed).min(bytes.len());
+                bytes.splice(at..end, odd.bytes());
             }
+            oracle::check(&bytes);
+        }
+
+        #[test]
+        fn a_byte_that_is_another_changes_nothing_unseen(
+            plain in prop::sample::select(vec![HANDSHAKE, GET, POST]), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        ) {
+            let mut bytes = plain.as_bytes().to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            oracle::check(&bytes);
         }
     }
 }

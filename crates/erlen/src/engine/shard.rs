@@ -26,6 +26,7 @@ use tokio::time::Sleep;
 
 use super::connection::Connection;
 use super::metrics::ShardMetrics;
+use super::raw_answer::Date;
 use super::timers::Timers;
 use super::{Application, Client};
 
@@ -70,6 +71,7 @@ pub(crate) struct Local<A: Application> {
     pub(super) connections: RefCell<Slab<Rc<Connection<A>>>>,
     pub(super) read_buffer: RefCell<Box<[u8]>>,
     pub(super) cork: RefCell<Vec<u8>>,
+    pub(super) date: RefCell<Date>,
     /// Each entry is a place in `filed`.
     timers: RefCell<Timers<Slot>>,
     /// Whom the entries are for. Who has gone is taken out, and not kept until an entry is due; the entry then finds nobody,
@@ -182,6 +184,7 @@ impl<A: Application> Local<A> {
             connections: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             cork: RefCell::default(),
+            date: RefCell::default(),
             timers: RefCell::new(Timers::new(Instant::now())),
             filed: RefCell::default(),
         }

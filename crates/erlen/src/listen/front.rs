@@ -1,6 +1,5 @@
 //! What the listener does with connections: each is accepted, given to a shard, and served there as what it turns out to be.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -123,23 +122,13 @@ impl<S: Answer> Front<S> {
             Box::pin(self.serve_wrapped(tcp, peer)).await;
             return None;
         }
-        let began = Instant::now();
         let below = Below { peer: Some(peer), secure: Some(false) };
-        match self.receive(tcp, below).await {
+        match self.server.engine().receive(tcp, below, self.stopped.clone()).await {
             Arrival::WebSocket(task) => return Some(task),
-            Arrival::Http(stream, first) => Box::pin(self.serve_http(stream, below, began, first)).await,
+            Arrival::Http(stream, since) => Box::pin(self.serve_http(stream, below, since)).await,
             Arrival::Over => {}
         }
         None
-    }
-
-    async fn receive(&self, tcp: TcpStream, below: Below) -> Arrival<S::App> {
-        let engine = self.server.engine();
-        let mut stopped = self.stopped.clone();
-        let too_late = async move {
-            let _ = tokio::time::timeout(engine.options().header_timeout, stopped.changed()).await;
-        };
-        engine.receive(tcp, below, too_late).await
     }
 
     async fn serve_wrapped(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
@@ -149,39 +138,26 @@ impl<S: Answer> Front<S> {
         match tokio::time::timeout(self.server.engine().options().header_timeout, wrap(tcp)).await {
             Ok(Ok(stream)) => {
                 let below = Below { peer: Some(peer), secure: Some(true) };
-                self.serve_http(TokioIo::new(stream), below, Instant::now(), None).await;
+                self.serve_http(TokioIo::new(stream), below, Instant::now()).await;
             }
             Ok(Err(error)) => tracing::info!(target: "erlen", %peer, %error, "TLS handshake failed"),
             Err(_) => tracing::info!(target: "erlen", %peer, "TLS handshake took too long"),
         }
     }
 
-    /// Serves requests. The deadline of the first head counts from when the connection `began`; `first` is its answer
-    /// where that is known.
-    async fn serve_http<I>(
-        self: Arc<Self>,
-        io: I,
-        below: Below,
-        began: Instant,
-        first: Option<Box<Response<engine::Body>>>,
-    ) where
+    /// Serves requests. The first has been waited for `since` then.
+    async fn serve_http<I>(self: Arc<Self>, io: I, below: Below, since: Instant)
+    where
         I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
     {
         let mut stopped = self.stopped.clone();
         let header_timeout = self.server.engine().options().header_timeout;
-        let first = Cell::new(first);
         let service = service_fn(move |request| {
             let front = Arc::clone(&self);
-            let first = first.take();
-            async move {
-                Ok::<_, Infallible>(match first {
-                    Some(answer) => answer.map(Either::Left),
-                    None => front.answer(request, below).await,
-                })
-            }
+            async move { Ok::<_, Infallible>(front.answer(request, below).await) }
         });
         let connection = http1::Builder::new()
-            .timer(Clock::new(began))
+            .timer(Clock::new(since))
             .header_read_timeout(header_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD_BYTES)

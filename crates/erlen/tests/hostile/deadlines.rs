@@ -50,7 +50,8 @@ async fn an_answer_of_which_the_client_takes_no_bytes_is_freed_with_its_connecti
     house.io.emit("large", "x".repeat(LARGE)).unwrap();
     let answer = poll.begin_get().await;
     house.has_read().await;
-    assert_eq!(house.io.metrics().queued_bytes, 0, "the answer is on its way");
+    // A ping may wait behind it.
+    assert!(house.io.metrics().queued_bytes < 10, "the answer is on its way");
     assert!(resident() > before + LARGE / 2, "and waits for its client");
     until("it is freed", || resident() < before + LARGE / 2).await;
     drop(answer);

@@ -11,6 +11,7 @@ mod engine_packets;
 mod faults;
 mod frames;
 mod handshake;
+mod kept;
 mod leaks;
 mod limits;
 mod logs;

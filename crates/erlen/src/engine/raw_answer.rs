@@ -1,0 +1,116 @@
+//! Answers as bytes, as the HTTP server writes them: for requests that were read here (`arrival.rs`).
+
+use std::cell::RefCell;
+use std::io::{self, Write as _};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::Response;
+use http::header;
+use http::response::Parts;
+use http_body_util::BodyExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use super::http::Body;
+
+/// A body up to this goes out by the same call as its head.
+const CORK: usize = 64 * 1024;
+/// Room for a head.
+const HEAD: usize = 256;
+
+/// Whether an answer is the last of its connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    Yes,
+    /// Not unless it says so itself.
+    No,
+}
+
+/// Writes an answer, by one call unless it is long; whether it was the last.
+pub(super) async fn write(
+    tcp: &mut TcpStream,
+    date: &RefCell<Date>,
+    answer: Response<Body>,
+    last: Last,
+) -> io::Result<Last> {
+    let (parts, mut body) = answer.into_parts();
+    let body = match body.frame().await {
+        Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        None => Bytes::new(),
+    };
+    let corked = if body.len() <= CORK { &body[..] } else { &[] };
+    let mut bytes = Vec::with_capacity(HEAD + corked.len());
+    let says_last = push_head(&mut bytes, &parts);
+    if last == Last::Yes && says_last == Last::No {
+        push_header(&mut bytes, "connection", b"close");
+    }
+    // A vector takes whatever is written.
+    let _ = write!(bytes, "content-length: {}\r\n", body.len());
+    if !parts.headers.contains_key(header::DATE) {
+        push_header(&mut bytes, "date", date.borrow_mut().at(SystemTime::now()).as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(corked);
+    tcp.write_all(&bytes).await?;
+    tcp.write_all(body.get(corked.len()..).unwrap_or_default()).await?;
+    Ok(if says_last == Last::Yes { Last::Yes } else { last })
+}
+
+/// The head of a 101, as it is written.
+pub(super) fn switching_protocols(answer: Response<Body>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD);
+    push_head(&mut bytes, &answer.into_parts().0);
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+/// The status line and the headers, but for what is said of the body; whether they say that the answer is the last.
+fn push_head(bytes: &mut Vec<u8>, parts: &Parts) -> Last {
+    bytes.extend_from_slice(b"HTTP/1.1 ");
+    bytes.extend_from_slice(parts.status.as_str().as_bytes());
+    bytes.push(b' ');
+    bytes.extend_from_slice(parts.status.canonical_reason().unwrap_or("<none>").as_bytes());
+    bytes.extend_from_slice(b"\r\n");
+    let mut last = Last::No;
+    for (name, value) in &parts.headers {
+        if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
+            continue;
+        }
+        if *name == header::CONNECTION && says_close(value.as_bytes()) {
+            last = Last::Yes;
+        }
+        push_header(bytes, name.as_str(), value.as_bytes());
+    }
+    last
+}
+
+fn says_close(value: &[u8]) -> bool {
+    value.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
+fn push_header(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(b": ");
+    bytes.extend_from_slice(value);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// The time as HTTP writes it, kept for as long as its second lasts.
+#[derive(Default)]
+pub(super) struct Date {
+    second: Option<Duration>,
+    text: String,
+}
+
+impl Date {
+    pub(super) fn at(&mut self, now: SystemTime) -> &str {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let second = Duration::from_secs(since.as_secs());
+        if self.second != Some(second) {
+            self.second = Some(second);
+            self.text = httpdate::fmt_http_date(UNIX_EPOCH + second);
+        }
+        &self.text
+    }
+}
