@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -32,7 +33,12 @@ class GreenRelay(Relay):
         self._ways: set[threading.Thread] = set()
 
     def __call__(self, outer: int, inner: int) -> None:
-        self._hub.start(self._serve, outer, inner)
+        try:
+            self._hub.start(self._serve, outer, inner)
+        except RuntimeError:
+            # It has ended.
+            for descriptor in (outer, inner):
+                os.close(descriptor)
 
     def stop(self) -> None:
         for way in list(self._ways):
