@@ -2,12 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use erlen::{Data, Server, Socket};
 
 const CLIENTS: u64 = 20;
 const BURST: u64 = 32;
+/// Nobody is pinged meanwhile.
+const HOUR: Duration = Duration::from_secs(3600);
 
 const HANDSHAKE: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -40,9 +44,10 @@ fn read_until(stream: &mut TcpStream, needle: &str, times: usize) {
     }
 }
 
-fn start() -> (Server, SocketAddr, tokio::runtime::Runtime) {
+fn start(shards: usize) -> (Server, SocketAddr, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let io = runtime.block_on(async { Server::builder().shards(1).build() }).unwrap();
+    let io =
+        runtime.block_on(async { Server::builder().shards(shards).ping_interval(HOUR).build() }).unwrap();
     io.on("bcast", |socket: Socket, Data(n): Data<u64>| socket.namespace().emit("bcast", n));
     io.on("echo", |socket: Socket, Data(n): Data<u64>| socket.emit("echo", n));
     let bound = runtime.block_on(io.listen("127.0.0.1:0").bind()).unwrap();
@@ -66,20 +71,54 @@ fn writes_for(io: &Server, before: &erlen::engine::EngineMetrics, packets: u64) 
 
 #[test]
 fn a_burst_of_broadcasts_is_one_write_a_connection() {
-    let (io, address, _runtime) = start();
+    count_writes_of_bursts(1);
+}
+
+#[test]
+fn a_burst_of_broadcasts_is_one_write_a_connection_of_another_thread_too() {
+    count_writes_of_bursts(2);
+}
+
+/// Bursts that one client sends to all, on so many threads.
+fn count_writes_of_bursts(shards: usize) {
+    let (io, address, _runtime) = start(shards);
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| join(address)).collect();
-    let before = io.metrics();
     let burst: Vec<u8> = (0..BURST).flat_map(|n| masked(&format!("42[\"bcast\",{n}]"))).collect();
-    clients[0].write_all(&burst).unwrap();
-    for client in &mut clients {
-        read_until(client, "42[\"bcast\",", BURST as usize);
+    for round in 0..20 {
+        let before = io.metrics();
+        clients[0].write_all(&burst).unwrap();
+        for client in &mut clients {
+            read_until(client, "42[\"bcast\",", BURST as usize);
+        }
+        let writes = writes_for(&io, &before, CLIENTS * BURST);
+        // Before the first, the threads may still have had something to do for those who joined.
+        assert!(round == 0 || writes == CLIENTS, "{writes} writes in round {round}");
     }
-    assert_eq!(writes_for(&io, &before, CLIENTS * BURST), CLIENTS);
+}
+
+#[test]
+fn what_waits_for_the_end_of_one_threads_turn_holds_up_nobody_elses() {
+    let (io, address, _runtime) = start(2);
+    let ((held, holds), (go_on, gone_on)) = (channel(), channel::<()>());
+    let gone_on = Mutex::new(gone_on);
+    io.on("hold", move |socket: Socket| {
+        socket.namespace().emit("bcast", 0).unwrap();
+        held.send(()).unwrap();
+        gone_on.lock().unwrap().recv_timeout(Duration::from_secs(10)).unwrap();
+    });
+    // They are of two threads.
+    let [mut holder, mut other] = [join(address), join(address)];
+    holder.write_all(&masked("42[\"hold\"]")).unwrap();
+    holds.recv_timeout(Duration::from_secs(10)).unwrap();
+    other.write_all(&masked("42[\"echo\",1]")).unwrap();
+    read_until(&mut other, "42[\"echo\",1]", 1);
+    go_on.send(()).unwrap();
+    read_until(&mut holder, "42[\"bcast\",0]", 1);
 }
 
 #[test]
 fn lone_echoes_are_one_write_each() {
-    let (io, address, _runtime) = start();
+    let (io, address, _runtime) = start(1);
     let mut client = join(address);
     let before = io.metrics();
     for n in 0..50 {
@@ -91,7 +130,7 @@ fn lone_echoes_are_one_write_each() {
 
 #[test]
 fn a_websocket_is_opened_by_one_write() {
-    let (io, address, _runtime) = start();
+    let (io, address, _runtime) = start(1);
     let before = io.metrics();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

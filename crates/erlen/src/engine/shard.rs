@@ -8,6 +8,7 @@
 //!
 //! The driver is one task. It is woken when the inbox was empty, so a broadcast wakes it once, and it
 //! runs behind all tasks that were ready, so everything that they sent goes out in one write a connection.
+//! What they sent to clients of another shard wakes that one then too, once, unless it is awake by then.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -15,7 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -77,6 +78,8 @@ pub(crate) struct Local<A: Application> {
     /// Whom the entries are for. Who has gone is taken out, and not kept until an entry is due; the entry then finds nobody,
     /// or somebody new, who is asked whether anything is due.
     filed: RefCell<Slab<Weak<Client<A>>>>,
+    /// Shards for which something was left in this turn, and which slept.
+    others: RefCell<Vec<Arc<Shard<A>>>>,
 }
 
 impl<A: Application> Shard<A> {
@@ -99,39 +102,59 @@ impl<A: Application> Shard<A> {
             let _ = own.thread.set(std::thread::current().id());
             let local = Rc::new(Local::new(own));
             CURRENT.set(Some(Rc::clone(&local) as Rc<dyn Any>));
-            LocalSet::new()
-                .block_on(&runtime, async { tokio::task::unconstrained(Driver::new(local)).await });
+            let driver = async { tokio::task::unconstrained(Driver::new(Rc::clone(&local))).await };
+            LocalSet::new().block_on(&runtime, driver);
+            local.wake_others();
         })?;
         Ok(shard)
     }
 
     /// Puts a client on the dirty list. Call it once a client and turn: the client's own flag sees to that.
-    pub(super) fn push_dirty(&self, client: Arc<Client<A>>) {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn push_dirty(self: &Arc<Self>, client: Arc<Client<A>>) {
+        let mut inbox = self.inbox();
         if inbox.stopped {
             return;
         }
         inbox.dirty.push(client);
-        let driver = inbox.driver.take();
+        let awake = inbox.driver.is_none();
+        drop(inbox);
+        if awake {
+            return;
+        }
+        match Local::here() {
+            Some(local) if !Arc::ptr_eq(&local.shard, self) => local.wake_at_the_end_of_the_turn(self),
+            Some(_) => self.wake(),
+            None => {
+                self.woken_from_outside.store(true, Relaxed);
+                self.wake();
+            }
+        }
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox<A>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the driver, unless it is awake or has nothing to do.
+    fn wake(&self) {
+        let mut inbox = self.inbox();
+        let idle = inbox.dirty.is_empty() && inbox.commands.is_empty();
+        let driver = if idle { None } else { inbox.driver.take() };
         drop(inbox);
         if let Some(driver) = driver {
-            self.woken_from_outside.store(!self.is_current(), Relaxed);
             driver.wake();
         }
     }
 
     /// Runs `command` on the shard's thread, soon.
     pub(crate) fn execute(&self, command: impl FnOnce(&Rc<Local<A>>) + Send + 'static) {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.inbox();
         if inbox.stopped {
             return;
         }
         inbox.commands.push(Box::new(command));
-        let driver = inbox.driver.take();
         drop(inbox);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
+        self.wake();
     }
 
     /// Returns when the shard's thread has read what lies in its sockets now, or has ended.
@@ -150,7 +173,7 @@ impl<A: Application> Shard<A> {
 
     /// Ends the shard's thread, and with it every connection that is left.
     pub(super) fn stop(&self) {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.inbox();
         inbox.stopped = true;
         // They hold the engine, which holds this shard.
         let left = (std::mem::take(&mut inbox.dirty), std::mem::take(&mut inbox.commands));
@@ -187,12 +210,15 @@ impl<A: Application> Local<A> {
             date: RefCell::default(),
             timers: RefCell::new(Timers::new(Instant::now())),
             filed: RefCell::default(),
+            others: RefCell::default(),
         }
     }
 
     /// This thread's side of its shard, if it is a shard's thread.
     pub(super) fn here() -> Option<Rc<Self>> {
-        CURRENT.with_borrow(Clone::clone)?.downcast::<Self>().ok()
+        // A thread that ends has none any more.
+        let current = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten();
+        current?.downcast::<Self>().ok()
     }
 
     /// This thread's side of `shard`, if it is that shard's thread.
@@ -211,6 +237,23 @@ impl<A: Application> Local<A> {
     pub(super) fn go_on_next_turn(&self, cx: &Context<'_>) {
         let task = cx.waker().clone();
         self.shard.execute(move |_| task.wake());
+    }
+
+    /// Wakes another shard when this one's driver runs: what else is left for it until then goes along.
+    ///
+    /// It stays as it is until then, so that others may still wake it.
+    fn wake_at_the_end_of_the_turn(&self, other: &Arc<Shard<A>>) {
+        let mut others = self.others.borrow_mut();
+        if others.iter().any(|shard| Arc::ptr_eq(shard, other)) {
+            return;
+        }
+        others.push(Arc::clone(other));
+        drop(others);
+        self.shard.execute(|_| {});
+    }
+
+    fn wake_others(&self) {
+        self.others.borrow_mut().drain(..).for_each(|shard| shard.wake());
     }
 
     /// Does everything that a dirty client needs: write, answer, close, file its deadline.
@@ -291,7 +334,7 @@ impl<A: Application> Driver<A> {
 
     /// Takes what has come in; `None` when the shard is to stop.
     fn take_inbox(&mut self, cx: &Context<'_>) -> Option<Vec<Command<A>>> {
-        let mut inbox = self.local.shard.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.local.shard.inbox();
         if inbox.stopped {
             return None;
         }
@@ -360,6 +403,8 @@ impl<A: Application> Future for Driver<A> {
         for command in commands {
             command(&self.local);
         }
+        // Before its own writes: where each has a processor, they write at the same time.
+        self.local.wake_others();
         let now = Instant::now();
         self.flush_dirty(now);
         self.fire_due(now, cx);
