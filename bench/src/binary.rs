@@ -40,7 +40,7 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
         }
         Ok(())
     })?;
-    let packets = outcome.operations / MESSAGES;
-    let (cost, user_us) = (outcome.cost * MESSAGES as f64, outcome.user_us * MESSAGES as f64);
-    Ok(Outcome { operations: packets, cost, user_us, ..outcome })
+    let [cost, user_us, switches] =
+        [outcome.cost, outcome.user_us, outcome.switches].map(|of_a_message| of_a_message * MESSAGES as f64);
+    Ok(Outcome { operations: outcome.operations / MESSAGES, cost, user_us, switches, ..outcome })
 }

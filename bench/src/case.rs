@@ -128,13 +128,14 @@ pub fn suite(name: &str) -> Option<Vec<Case>> {
             "join/bystanders=1000/rooms=100000",
         ],
         "memory" => &["burst", "gone/clients=1000", "gone/clients=10000"],
+        "shards" => &["bcast-paced", "bcast-32", "rooms", "echo"],
         _ => return None,
     };
     Some(words.iter().filter_map(|word| word.parse().ok()).collect())
 }
 
 /// The suites' names.
-pub const SUITES: [&str; 5] = ["table", "payloads", "growth", "bystanders", "memory"];
+pub const SUITES: [&str; 6] = ["table", "payloads", "growth", "bystanders", "memory", "shards"];
 
 #[cfg(test)]
 mod tests {
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn every_suite_has_the_cases_that_it_names() {
         let sizes: Vec<usize> = SUITES.iter().map(|name| suite(name).expect("a suite").len()).collect();
-        assert_eq!(sizes, [Scenario::ALL.len(), 9, 12, 11, 3]);
+        assert_eq!(sizes, [Scenario::ALL.len(), 9, 12, 11, 3, 4]);
         assert!(suite("none").is_none());
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::error::LoadError;
 use crate::fleet::{Arrival, Fleet};
-use crate::meter::CpuTime;
+use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
 use crate::scenario::{Plan, repeat};
 
@@ -16,9 +16,9 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let mut cycles = 0;
     repeat(plan.warm_up(), || turn(&mut fleet, &mut cycles))?;
     cycles = 0;
-    let before = CpuTime::of(plan.server_pid)?;
+    let before = Usage::of(plan.server_pid)?;
     let took = repeat(plan.duration, || turn(&mut fleet, &mut cycles))?;
-    let used = CpuTime::of(plan.server_pid)? - before;
+    let used = Usage::of(plan.server_pid)? - before;
     let mut outcome = Outcome::of_work(Unit::Cycle, cycles, used, took);
     outcome.clients = plan.case.clients;
     Ok(outcome)

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::LoadError;
-use crate::meter::CpuTime;
+use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
 use crate::scenario::Plan;
 
@@ -18,7 +18,7 @@ const LAST_PONGS: Duration = Duration::from_millis(200);
 pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let mut fleet = plan.fleet(plan.case.clients)?;
     fleet.reset()?;
-    let before = CpuTime::of(plan.server_pid)?;
+    let before = Usage::of(plan.server_pid)?;
     let start = Instant::now();
     while fleet.tally.pings < plan.case.clients as u64 {
         let left = PATIENCE.checked_sub(start.elapsed()).ok_or(LoadError::Stalled)?;
@@ -29,7 +29,7 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     while let Some(left) = end.checked_duration_since(Instant::now()) {
         fleet.turn_within(left)?;
     }
-    let used = CpuTime::of(plan.server_pid)? - before;
+    let used = Usage::of(plan.server_pid)? - before;
     let mut outcome = Outcome::of_work(Unit::Heartbeat, fleet.tally.pings, used, start.elapsed());
     outcome.clients = fleet.len();
     Ok(outcome)

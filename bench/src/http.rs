@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::error::LoadError;
-use crate::meter::CpuTime;
+use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
 use crate::scenario::{Plan, repeat};
 use crate::sys::Epoll;
@@ -161,9 +161,9 @@ fn run(
     };
     repeat(plan.warm_up(), || turn(&mut done))?;
     done = 0;
-    let before = CpuTime::of(plan.server_pid)?;
+    let before = Usage::of(plan.server_pid)?;
     let took = repeat(plan.duration, || turn(&mut done))?;
-    let used = CpuTime::of(plan.server_pid)? - before;
+    let used = Usage::of(plan.server_pid)? - before;
     let mut outcome = Outcome::of_work(unit, done, used, took);
     outcome.clients = plan.case.clients;
     Ok(outcome)

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use crate::error::LoadError;
-use crate::meter::{CpuTime, settled_kib};
+use crate::meter::{Usage, settled_kib};
 use crate::outcome::{Outcome, Unit};
 use crate::scenario::Plan;
 
@@ -22,7 +22,7 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let took = start.elapsed();
     let after = settled_kib(plan.server_pid)?;
     let operations = plan.case.clients as u64;
-    let mut outcome = Outcome::of_work(Unit::Connection, operations, CpuTime::default(), took);
+    let mut outcome = Outcome::of_work(Unit::Connection, operations, Usage::default(), took);
     outcome.clients = plan.case.clients;
     outcome.cost = (after as f64 - before as f64) / plan.case.clients.max(1) as f64;
     Ok(outcome)

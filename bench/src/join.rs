@@ -7,7 +7,7 @@ use crate::broadcast::one_message_each;
 use crate::error::LoadError;
 use crate::event;
 use crate::fleet::Fleet;
-use crate::meter::CpuTime;
+use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
 use crate::scenario::Plan;
 
@@ -28,14 +28,14 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
         joined += 1;
     }
     fleet.reset()?;
-    let before = CpuTime::of(plan.server_pid)?;
+    let before = Usage::of(plan.server_pid)?;
     let start = Instant::now();
     while joined < MOST && start.elapsed() < plan.duration {
         join_each(&mut fleet, joined)?;
         joined += 1;
     }
     let took = start.elapsed();
-    let used = CpuTime::of(plan.server_pid)? - before;
+    let used = Usage::of(plan.server_pid)? - before;
     // The answer has no argument.
     Outcome::of_work(Unit::Join, fleet.tally.messages, used, took).with_messages(&fleet, 0)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::error::LoadError;
 use crate::event;
 use crate::fleet::{Arrival, Fleet};
-use crate::meter::CpuTime;
+use crate::meter::Usage;
 use crate::outcome::{Latency, Outcome, Unit};
 use crate::scenario::Plan;
 
@@ -27,10 +27,10 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
     let interval = Duration::from_secs(1) * clients / COPIES_A_SECOND;
     paced(&mut fleet, &frame, interval, plan.warm_up())?;
     fleet.reset()?;
-    let before = CpuTime::of(plan.server_pid)?;
+    let before = Usage::of(plan.server_pid)?;
     let start = Instant::now();
     let late = paced(&mut fleet, &frame, interval, plan.duration)?;
-    let used = CpuTime::of(plan.server_pid)? - before;
+    let used = Usage::of(plan.server_pid)? - before;
     let mut outcome = Outcome::of_work(Unit::Delivery, late.len() as u64, used, start.elapsed())
         .with_messages(&fleet, plan.case.payload)?;
     let latency = percentiles(late);

@@ -11,7 +11,7 @@ use crate::error::LoadError;
 use crate::event::{self, ARGUMENT_LEN};
 use crate::fleet::Fleet;
 use crate::idle::WARM_CLIENTS;
-use crate::meter::{CpuTime, resident_kib, settled_kib};
+use crate::meter::{Usage, resident_kib, settled_kib};
 use crate::outcome::{Memory, Outcome, Unit};
 use crate::scenario::{Plan, repeat};
 
@@ -68,7 +68,7 @@ fn growth(
     go_on(plan, fleet)?;
     let after = settled_kib(plan.server_pid)?;
     let memory = Memory { before, peak: peak.max(before).max(after), after };
-    let mut outcome = Outcome::of_work(Unit::Growth, operations as u64, CpuTime::default(), took);
+    let mut outcome = Outcome::of_work(Unit::Growth, operations as u64, Usage::default(), took);
     outcome.clients = plan.case.clients;
     outcome.cost = (after as f64 / before.max(1) as f64 - 1.0) * 100.0;
     outcome.memory = Some(memory);

@@ -1,7 +1,8 @@
-//! What the server used: CPU time of all its threads and resident memory, read from the outside.
-//! Called by the scenarios before and after the work. See proc_pid_stat(5), proc_pid_smaps(5).
+//! What the server used: CPU time and context switches of all its threads, and resident memory, read from the outside.
+//! Called by the scenarios before and after the work. See proc_pid_stat(5), proc_pid_status(5), proc_pid_smaps(5).
 
 use std::fs;
+use std::io;
 use std::ops::Sub;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,25 +10,32 @@ use std::time::{Duration, Instant};
 use crate::error::LoadError;
 use crate::sys;
 
-/// CPU time at one moment, or the difference of two.
+/// CPU time and context switches up to one moment, or the difference of two.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct CpuTime {
+pub struct Usage {
     /// User and system time in seconds, precise to the nanosecond.
     pub total: f64,
     /// The user's part in seconds, in clock ticks of some 10 ms.
     pub user: f64,
     /// The system's part in seconds, in clock ticks of some 10 ms.
     pub system: f64,
+    /// How often one of its threads waited, or had to make room for another: of those that live.
+    pub switches: u64,
 }
 
-impl CpuTime {
-    /// What the process has used so far, its ended threads included.
+impl Usage {
+    /// What the process has used so far, the CPU time of its ended threads included.
     pub fn of(pid: u32) -> Result<Self, LoadError> {
         let total = sys::process_cpu_time(pid).map_err(|e| LoadError::Io("server's clock", e))?;
         let stat = read(pid, "stat")?;
         let [user, system] = ticks(&stat).ok_or_else(|| LoadError::Proc("stat without times".to_owned()))?;
         let second = sys::ticks_per_second();
-        Ok(Self { total: total.as_secs_f64(), user: user as f64 / second, system: system as f64 / second })
+        Ok(Self {
+            total: total.as_secs_f64(),
+            user: user as f64 / second,
+            system: system as f64 / second,
+            switches: switches(pid)?,
+        })
     }
 
     /// The user's share of the sum.
@@ -37,7 +45,7 @@ impl CpuTime {
     }
 }
 
-impl Sub for CpuTime {
+impl Sub for Usage {
     type Output = Self;
 
     fn sub(self, earlier: Self) -> Self {
@@ -45,6 +53,8 @@ impl Sub for CpuTime {
             total: self.total - earlier.total,
             user: self.user - earlier.user,
             system: self.system - earlier.system,
+            // A thread that ends takes its own along.
+            switches: self.switches.saturating_sub(earlier.switches),
         }
     }
 }
@@ -73,6 +83,24 @@ pub fn settled_kib(pid: u32) -> Result<u64, LoadError> {
     Ok(kib)
 }
 
+/// Context switches of all threads, voluntary or not.
+fn switches(pid: u32) -> Result<u64, LoadError> {
+    let unreadable = |error: io::Error| LoadError::Proc(format!("{pid}/task: {error}"));
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).map_err(unreadable)? {
+        // One that has just ended has no status any more.
+        let status =
+            fs::read_to_string(thread.map_err(unreadable)?.path().join("status")).unwrap_or_default();
+        sum += switches_of(&status);
+    }
+    Ok(sum)
+}
+
+fn switches_of(status: &str) -> u64 {
+    let lines = status.lines().filter_map(|line| line.split_once("voluntary_ctxt_switches:"));
+    lines.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
+}
+
 fn read(pid: u32, file: &str) -> Result<String, LoadError> {
     fs::read_to_string(format!("/proc/{pid}/{file}"))
         .map_err(|error| LoadError::Proc(format!("{pid}/{file}: {error}")))
@@ -97,12 +125,30 @@ mod tests {
     }
 
     #[test]
+    fn both_kinds_of_switches_are_added() {
+        let status = "Threads:\t1\nvoluntary_ctxt_switches:\t30\nnonvoluntary_ctxt_switches:\t4\n";
+        assert_eq!(switches_of(status), 34);
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_seen_to_switch() {
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let before = Usage::of(std::process::id()).expect("/proc");
+        let waiting = thread::spawn(move || receiver.recv());
+        while (Usage::of(std::process::id()).expect("/proc") - before).switches == 0 {
+            thread::yield_now();
+        }
+        drop(sender);
+        assert!(waiting.join().expect("no panic").is_err());
+    }
+
+    #[test]
     fn work_of_this_process_is_seen() {
         let pid = std::process::id();
-        let before = CpuTime::of(pid).expect("/proc");
-        let mut used = CpuTime::default();
+        let before = Usage::of(pid).expect("/proc");
+        let mut used = Usage::default();
         while used.total < 0.02 {
-            used = CpuTime::of(pid).expect("/proc") - before;
+            used = Usage::of(pid).expect("/proc") - before;
         }
         assert!(used.total < 10.0);
         assert!(resident_kib(pid).expect("/proc") > 100);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LoadError;
 use crate::fleet::Fleet;
-use crate::meter::CpuTime;
+use crate::meter::Usage;
 
 /// What one scenario cost the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Outcome {
     pub cost: f64,
     /// The user's part of the CPU time, in µs; its share is known to a clock tick.
     pub user_us: f64,
+    /// Context switches of the server's threads for one.
+    pub switches: f64,
     /// Share of the time in which the server was on a CPU.
     pub server_busy: f64,
     /// Messages that one segment carried on average: those of one write, where a write is no longer than a segment.
@@ -109,7 +111,7 @@ impl Unit {
 
 impl Outcome {
     /// The cost of work that was counted and timed.
-    pub fn of_work(unit: Unit, operations: u64, used: CpuTime, took: Duration) -> Self {
+    pub fn of_work(unit: Unit, operations: u64, used: Usage, took: Duration) -> Self {
         let cost = used.total * 1e6 / operations.max(1) as f64;
         Self {
             scenario: String::new(),
@@ -119,6 +121,7 @@ impl Outcome {
             seconds: took.as_secs_f64(),
             cost,
             user_us: cost * used.user_share(),
+            switches: used.switches as f64 / operations.max(1) as f64,
             server_busy: used.total / took.as_secs_f64(),
             messages_per_write: 0.0,
             message_bytes: 0.0,
@@ -155,10 +158,11 @@ impl fmt::Display for Outcome {
         if self.unit.is_cpu() {
             write!(
                 f,
-                ", {:.0}/s, server {:.0} % busy, {:.2} µs user",
+                ", {:.0}/s, server {:.0} % busy, {:.2} µs user, {:.4} switches",
                 self.operations as f64 / self.seconds,
                 self.server_busy * 100.0,
-                self.user_us
+                self.user_us,
+                self.switches
             )?;
         }
         if self.messages_per_write > 0.0 {

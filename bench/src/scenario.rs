@@ -11,7 +11,7 @@ use crate::error::LoadError;
 use crate::event::ARGUMENT_LEN;
 use crate::fleet::Fleet;
 use crate::handshake::Headers;
-use crate::meter::CpuTime;
+use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
 use crate::{
     binary, broadcast, connect, heartbeat, http, idle, join, latency, memory, round_trip, slow, sys,
@@ -197,9 +197,9 @@ impl Plan {
     ) -> Result<Outcome, LoadError> {
         repeat(self.warm_up(), || step(fleet))?;
         fleet.reset()?;
-        let before = CpuTime::of(self.server_pid)?;
+        let before = Usage::of(self.server_pid)?;
         let took = repeat(self.duration, || step(fleet))?;
-        let used = CpuTime::of(self.server_pid)? - before;
+        let used = Usage::of(self.server_pid)? - before;
         Outcome::of_work(unit, fleet.tally.messages, used, took).with_messages(fleet, payload)
     }
 

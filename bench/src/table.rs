@@ -49,8 +49,9 @@ impl Spread {
 
 /// The table's first lines.
 pub fn heading() -> String {
-    "| scenario | server | median (min..max) | unit | user µs | messages a write | busy | ratio | more |\n\
-     |---|---|---|---|---|---|---|---|---|\n"
+    "| scenario | server | median (min..max) | unit | ratio | user µs (ratio) | switches (ratio) | messages a write | \
+     busy | more |\n\
+     |---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned()
 }
 
@@ -68,7 +69,7 @@ pub fn lines(scenario: &str, rows: &[Row]) -> String {
 fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
     if let Some(failure) = &row.failure {
         let failure = failure.replace(['|', '\n'], " ");
-        let _ = writeln!(text, "| {scenario} | {} | failed: {failure} | | | | | | |", row.server);
+        let _ = writeln!(text, "| {scenario} | {} | failed: {failure} | | | | | | | |", row.server);
         return;
     }
     let (Some(cost), Some(first)) = (cost(row), row.runs.first()) else {
@@ -77,7 +78,11 @@ fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
     let median = |figure: fn(&Outcome) -> f64| {
         Spread::of(row.runs.iter().map(figure)).map_or(0.0, |spread| spread.median)
     };
-    let ratio = match ratios(row, base) {
+    let beside = |digits: usize, figure: fn(&Outcome) -> f64| match ratios(row, base, figure) {
+        Some(ratio) => format!("{:.digits$} ({:.2})", median(figure), ratio.median),
+        None => format!("{:.digits$}", median(figure)),
+    };
+    let ratio = match ratios(row, base, |outcome| outcome.cost) {
         // The floor keeps nothing for a connection or a message, so memory has no ratio to it.
         Some(ratio) if !matches!(first.unit, Unit::Connection | Unit::Growth) => {
             format!("{:.2} ({:.2}..{:.2})", ratio.median, ratio.min, ratio.max)
@@ -87,13 +92,14 @@ fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "| {scenario} | {} | {:.2} ({:.2}..{:.2}) | {} | {:.2} | {:.2} | {:.0} % | {ratio} | {} |",
+        "| {scenario} | {} | {:.2} ({:.2}..{:.2}) | {} | {ratio} | {} | {} | {:.2} | {:.0} % | {} |",
         row.server,
         cost.median,
         cost.min,
         cost.max,
         first.unit.label(),
-        median(|outcome| outcome.user_us),
+        beside(2, |outcome| outcome.user_us),
+        beside(4, |outcome| outcome.switches),
         median(|outcome| outcome.messages_per_write),
         median(|outcome| outcome.server_busy * 100.0),
         row.middle().and_then(Outcome::more).unwrap_or_default(),
@@ -101,10 +107,10 @@ fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
 }
 
 /// The ratios of runs that were made one after the other, so that a machine that gets slower
-/// between the first pair and the last does not show in them.
-fn ratios(row: &Row, base: &[Outcome]) -> Option<Spread> {
-    let pairs = row.runs.iter().zip(base);
-    Spread::of(pairs.map(|(run, base)| run.cost / base.cost))
+/// between the first pair and the last does not show in them. None of a figure that a run does not have.
+fn ratios(row: &Row, base: &[Outcome], figure: fn(&Outcome) -> f64) -> Option<Spread> {
+    let pairs = row.runs.iter().zip(base).map(|(run, base)| (figure(run), figure(base)));
+    Spread::of(pairs.filter(|(_, base)| *base > 0.0).map(|(run, base)| run / base))
 }
 
 fn cost(row: &Row) -> Option<Spread> {
@@ -114,11 +120,11 @@ fn cost(row: &Row) -> Option<Spread> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::CpuTime;
+    use crate::meter::Usage;
     use std::time::Duration;
 
     fn row(server: &str, costs: &[f64]) -> Row {
-        let used = CpuTime::default();
+        let used = Usage::default();
         let second = Duration::from_secs(1);
         let runs =
             costs.iter().map(|&cost| Outcome { cost, ..Outcome::of_work(Unit::Delivery, 1, used, second) });
@@ -129,7 +135,10 @@ mod tests {
     fn a_server_that_failed_is_shown_as_such() {
         let failed = Row { failure: Some("it closed\na | connection".to_owned()), ..row("b", &[3.0]) };
         let text = lines("echo", &[row("floor", &[2.0]), failed]);
-        assert_eq!(text.lines().nth(1), Some("| echo | b | failed: it closed a   connection | | | | | | |"));
+        assert_eq!(
+            text.lines().nth(1),
+            Some("| echo | b | failed: it closed a   connection | | | | | | | |")
+        );
     }
 
     #[test]
@@ -144,8 +153,20 @@ mod tests {
     fn ratios_are_those_of_neighbouring_runs() {
         let text = lines("echo", &[row("floor", &[2.0, 4.0, 3.0]), row("b", &[3.0, 6.0, 6.0])]);
         let rows: Vec<&str> = text.lines().collect();
-        assert!(rows[0].starts_with("| echo | floor | 3.00 (2.00..4.00) | µs/delivery |"));
-        assert!(rows[0].ends_with("| 1.00 (1.00..1.00) |  |"));
-        assert!(rows[1].ends_with("| 1.50 (1.50..2.00) |  |"));
+        let first = "| echo | floor | 3.00 (2.00..4.00) | µs/delivery | 1.00 (1.00..1.00) | 0.00 | 0.0000 |";
+        assert!(rows[0].starts_with(first), "{text}");
+        let second = "| echo | b | 6.00 (3.00..6.00) | µs/delivery | 1.50 (1.50..2.00) | 0.00 | 0.0000 |";
+        assert!(rows[1].starts_with(second), "{text}");
+    }
+
+    #[test]
+    fn switches_have_a_ratio_too() {
+        let with = |server: &str, switches: f64| {
+            let mut row = row(server, &[1.0]);
+            row.runs[0].switches = switches;
+            row
+        };
+        let text = lines("echo", &[with("one", 0.25), with("two", 0.5)]);
+        assert!(text.contains("| 0.5000 (2.00) |"), "{text}");
     }
 }

@@ -12,7 +12,7 @@ use crate::fleet::{Arrival, Fleet};
 use crate::frame::masked_text;
 use crate::handshake::Headers;
 use crate::latency::percentiles;
-use crate::meter::CpuTime;
+use crate::meter::Usage;
 use crate::outcome::Latency;
 use crate::sys;
 
@@ -57,10 +57,10 @@ impl Viewers {
             fleet.send(client, &join)?;
         }
         wait_for_each(&mut fleet)?;
-        let before = CpuTime::of(self.server_pid)?;
+        let before = Usage::of(self.server_pid)?;
         let start = Instant::now();
         let ages = ages_within(&mut fleet, self.duration)?;
-        let used = CpuTime::of(self.server_pid)? - before;
+        let used = Usage::of(self.server_pid)? - before;
         Ok(Seen {
             clients: self.clients,
             ticks: ages.len(),

@@ -47,8 +47,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     step("build", cargo(&["build", "--release", "--package", "erlen-bench", "--bins"]))?;
     let bin = target_dir().join("release");
     let mut compare = Command::new(bin.join("compare"));
-    let own = format!("erlen={} {{port}}", bin.join("five-events").display());
-    compare.args(["--floor", "--server", &own]);
+    let own = format!("{} {{port}}", bin.join("five-events").display());
+    if rest.windows(2).any(|pair| pair == ["--suite", "shards"]) {
+        // Erlen beside itself, on the same core.
+        wanted = "none".to_owned();
+        let two = format!("two-shards=env SHARDS=2 {own}");
+        compare.args(["--server", &format!("one-shard={own}"), "--server", &two]);
+    } else {
+        compare.args(["--floor", "--server", &format!("erlen={own}")]);
+    }
     for name in chosen(&wanted)? {
         let install = PEERS.iter().find(|(peer, _)| *peer == name).map(|(_, install)| install);
         let install = install.ok_or_else(|| Failure::usage(crate::USAGE))?;

@@ -20,7 +20,8 @@ cargo xtask test [--without PART]…   every test; PART: check, rust, fuzz, clie
 cargo xtask bench [--peers LIST] [--suite SUITE] […]
                                      Erlen beside the floor and its peers; LIST: all, none, or of
                                      erlen-flask,socketioxide,node,gevent,threading,uvicorn;
-                                     SUITE: table, payloads, growth, bystanders, memory; see bench/
+                                     SUITE: table, payloads, growth, bystanders, memory, or
+                                     shards: Erlen with one and with two, on one core; see bench/
 cargo xtask bench --routes           a plain Flask route on Erlen, gunicorn, waitress and granian
 cargo xtask bench --live [SECONDS]   what Erlen Live costs: its page in Chromium, 1 000 viewers
 cargo xtask screenshots              the README's pictures of Erlen Live";
