@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyModule, PyString};
 
 /// What an environ is made from.
 pub(crate) struct Head<'a> {
@@ -23,6 +23,8 @@ pub(crate) struct Base {
     environ: Py<PyDict>,
     /// Where the application lies, without a slash at its end: `SCRIPT_NAME` in the environment, as gunicorn has it.
     mount: String,
+    /// The module, which has the `stderr` of the moment.
+    sys: Py<PyModule>,
 }
 
 impl Base {
@@ -39,7 +41,7 @@ impl Base {
         base.set_item("SERVER_NAME", host)?;
         base.set_item("SERVER_PORT", port.to_string())?;
         let mount = std::env::var("SCRIPT_NAME").unwrap_or_default().trim_end_matches('/').to_owned();
-        Ok(Self { environ: base.unbind(), mount })
+        Ok(Self { environ: base.unbind(), mount, sys: py.import("sys")?.unbind() })
     }
 
     /// The environ of a request, without its `wsgi.input`.
@@ -56,10 +58,7 @@ impl Base {
         environ.set_item(intern!(py, "RAW_URI"), head.target)?;
         environ.set_item(intern!(py, "SERVER_PROTOCOL"), head.protocol)?;
         environ.set_item(intern!(py, "wsgi.url_scheme"), if head.secure { "https" } else { "http" })?;
-        environ.set_item(
-            intern!(py, "wsgi.errors"),
-            py.import(intern!(py, "sys"))?.getattr(intern!(py, "stderr"))?,
-        )?;
+        environ.set_item(intern!(py, "wsgi.errors"), self.sys.bind(py).getattr(intern!(py, "stderr"))?)?;
         if let Some(peer) = head.peer {
             environ.set_item(intern!(py, "REMOTE_ADDR"), peer.ip().to_canonical().to_string())?;
             environ.set_item(intern!(py, "REMOTE_PORT"), peer.port().to_string())?;
