@@ -62,7 +62,7 @@ pub(crate) struct Pool {
     /// The process that made it. In the child of a fork it has no threads but the one that forked.
     process: u32,
     state: Mutex<State>,
-    watch: Condvar,
+    watch: Arc<Condvar>,
     /// A worker of a pool that stops has ended.
     ended: Condvar,
     this: Weak<Self>,
@@ -107,7 +107,7 @@ impl Pool {
             idle,
             process: std::process::id(),
             state: Mutex::default(),
-            watch: Condvar::new(),
+            watch: Arc::default(),
             ended: Condvar::new(),
             this: Weak::clone(this),
         });
@@ -120,17 +120,24 @@ impl Pool {
 
     /// Puts a job at the end of the queue. From any thread, attached or not.
     pub(crate) fn push(&self, job: Job) {
+        self.push_all([job]);
+    }
+
+    /// Puts jobs at the end of the queue, for which one worker is woken.
+    pub(crate) fn push_all(&self, jobs: impl IntoIterator<Item = Job>) {
         let mut state = self.lock();
         if state.stopping {
             drop(state);
-            return drop(job);
+            return jobs.into_iter().for_each(drop);
         }
-        state.queue.push_back(job);
-        if state.active == 0 {
-            self.rouse(&mut state, 1);
-        } else if state.watcher != Watcher::Awake {
-            self.begin_watch(&mut state);
+        state.queue.extend(jobs);
+        let roused = usize::from(state.active == 0);
+        let mut woken = self.rouse(&mut state, roused);
+        if state.queue.len() > roused {
+            woken.extend(self.begin_watch(&mut state));
         }
+        drop(state);
+        wake(&woken);
     }
 
     /// Jobs that run one after another.
@@ -174,21 +181,23 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes workers, or makes them.
-    fn rouse(&self, state: &mut State, workers: usize) {
+    /// Makes workers, or says whom to wake once the lock is let go of: woken under it, they would only wait for it.
+    fn rouse(&self, state: &mut State, workers: usize) -> Vec<Arc<Condvar>> {
+        let mut woken = Vec::new();
         for _ in 0..workers {
             if let Some(seat) = state.idle.pop() {
                 state.active += 1;
                 state.attaching += 1;
-                seat.notify_one();
+                woken.push(seat);
             } else if state.threads < self.limit && self.spawn_worker() {
                 state.threads += 1;
                 state.active += 1;
                 state.attaching += 1;
             } else {
-                return;
+                break;
             }
         }
+        woken
     }
 
     fn spawn_worker(&self) -> bool {
@@ -200,22 +209,25 @@ impl Pool {
         spawned.is_ok()
     }
 
-    fn begin_watch(&self, state: &mut State) {
-        match state.watcher {
-            Watcher::Awake => {}
-            Watcher::Asleep => self.watch.notify_one(),
+    /// Has the watcher look, or says that it is to be woken.
+    fn begin_watch(&self, state: &mut State) -> Option<Arc<Condvar>> {
+        match std::mem::replace(&mut state.watcher, Watcher::Awake) {
+            Watcher::Awake => None,
+            Watcher::Asleep => Some(Arc::clone(&self.watch)),
             Watcher::None => {
-                let Some(pool) = self.this.upgrade() else {
-                    return;
-                };
-                let spawned =
-                    thread::Builder::new().name("erlen-watch".to_owned()).spawn(move || pool.watch());
-                if spawned.is_err() {
-                    return;
+                if !self.spawn_watcher() {
+                    state.watcher = Watcher::None;
                 }
+                None
             }
         }
-        state.watcher = Watcher::Awake;
+    }
+
+    fn spawn_watcher(&self) -> bool {
+        let Some(pool) = self.this.upgrade() else {
+            return false;
+        };
+        thread::Builder::new().name("erlen-watch".to_owned()).spawn(move || pool.watch()).is_ok()
     }
 
     /// The life of the watcher.
@@ -251,7 +263,10 @@ impl Pool {
             state.active = 0;
             let workers = state.queue.len().min(1 << state.stalls.min(6));
             state.stalls += 1;
-            self.rouse(&mut state, workers);
+            let woken = self.rouse(&mut state, workers);
+            drop(state);
+            wake(&woken);
+            state = self.lock();
         }
     }
 
@@ -359,6 +374,10 @@ impl Pool {
             state.active = state.active.saturating_sub(1);
         }
     }
+}
+
+fn wake(sleepers: &[Arc<Condvar>]) {
+    sleepers.iter().for_each(|sleeper| sleeper.notify_one());
 }
 
 /// A thread, where the system tells what it does.

@@ -8,6 +8,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import os
+import pathlib
+import re
 import sys
 import wsgiref.validate
 
@@ -591,6 +594,52 @@ def test_an_upload_is_not_held_in_memory(engine, tmp_path, path):
         assert connection.answer("POST").read() in (b"%d" % (megabytes * 2**20), b"0")
         grown = int(connection.ask("GET /peak")[1]) - before
     assert grown < 30 * 1024, f"{grown} KiB for {megabytes} MiB"
+
+
+# What passes between the threads.
+
+ON_ONE_CORE = """
+import os
+import flask
+from erlen import SocketIO
+
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+app = flask.Flask(__name__)
+
+@app.get("/")
+def page():
+    return "page"
+
+SocketIO(app).run(app, port=0)
+"""
+
+
+def times_slept(process):
+    """How often the threads that answer pages have let go of a processor to wait."""
+    slept = 0
+    for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+        if (task / "comm").read_text().startswith(("erlen-shard", "erlen-wsgi")):
+            slept += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", (task / "status").read_text(), re.M).group(1))
+    return slept
+
+
+@only_erlen
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what threads do is read from /proc")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the client has to have a core of its own")
+def test_threads_on_one_core_hand_over_the_requests_of_a_moment_together(engine, tmp_path):
+    (tmp_path / "one_core.py").write_text(ON_ONE_CORE)
+    waves, connections = 20, 16
+    with contextlib.ExitStack() as stack:
+        program = stack.enter_context(started(sys.executable, "one_core.py", folder=tmp_path))
+        clients = [stack.enter_context(Connection(program.port())) for _ in range(connections)]
+        assert all(client.ask("GET /") == (200, b"page") for client in clients)
+        before = times_slept(program.process)
+        for _ in range(waves):
+            for client in clients:
+                client.send_request("GET /")
+            assert all(client.answer().read() == b"page" for client in clients)
+        slept = times_slept(program.process) - before
+    assert slept < waves * connections / 2, f"{slept} times for {waves * connections} requests"
 
 
 # The framing of requests.

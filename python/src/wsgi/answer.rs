@@ -19,8 +19,9 @@ use hyper::ext::ReasonPhrase;
 use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::exchange::Reply;
 use super::gone::{Patience, client_gone};
 use crate::environ::is_hop_by_hop;
 
@@ -44,7 +45,7 @@ struct State {
 
 /// Where the answer is waited for.
 struct Begun {
-    reply: oneshot::Sender<Response<Body>>,
+    reply: Reply,
     patience: Patience,
 }
 
@@ -65,11 +66,7 @@ struct Stream {
 }
 
 impl Answer {
-    pub(super) fn new(
-        reply: oneshot::Sender<Response<Body>>,
-        of_head_request: bool,
-        patience: Patience,
-    ) -> Self {
+    pub(super) fn new(reply: Reply, of_head_request: bool, patience: Patience) -> Self {
         let begun = Some(Begun { reply, patience });
         Self(Arc::new(Mutex::new(State { begun, head: None, stream: None, of_head_request })))
     }
@@ -132,7 +129,7 @@ impl Answer {
     pub(super) fn fail(&self, answer: Response<Body>) {
         let mut state = self.lock();
         if let Some(begun) = state.begun.take() {
-            let _ = begun.reply.send(answer);
+            begun.reply.send(answer);
         }
         state.stream = None;
     }
@@ -174,7 +171,7 @@ impl State {
             }
             body
         };
-        reply.send(head.with(body)).map_err(|_| gone(py))
+        if reply.send(head.with(body)) { Ok(()) } else { Err(gone(py)) }
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! request ─▶ Host::answer ─▶ job: environ, application(environ, start_response), its iterable
-//! answer  ◀─ head, by a oneshot ◀─ start_response …       body: whole, or a bounded channel of pieces
+//! answer  ◀─ head, by a reply ◀─ start_response …         body: whole, or a bounded channel of pieces
 //! ```
 //!
-//! The network thread waits for the head as a future; the worker reads the request's body from the connection, piece by
-//! piece, when the application asks for it.
+//! The network thread waits for the head as a future; what it hands over and takes, it does once a turn (`exchange.rs`). The worker
+//! reads the request's body from the connection, piece by piece, when the application asks for it.
 
 mod answer;
+mod exchange;
 mod gone;
 mod input;
 
@@ -20,11 +21,11 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use tokio::sync::oneshot;
 
 use crate::environ::{self, Base, Head};
 use crate::pool::{Pool, returned};
 use answer::{Answer, StartResponse};
+use exchange::Reply;
 pub(crate) use gone::Patience;
 use input::{Input, Unread};
 
@@ -64,24 +65,24 @@ impl Host {
     }
 
     async fn answer(self, request: Request<Body>) -> Response<Body> {
-        let (_, waiting) = self.0.pool.load();
-        if waiting >= MAX_WAITING {
+        let pool = Arc::clone(&self.0.pool);
+        if exchange::waiting(&pool) >= MAX_WAITING {
             return unavailable();
         }
-        let (sender, receiver) = oneshot::channel();
-        let pool = Arc::clone(&self.0.pool);
-        pool.push(Box::new(move |py| {
-            self.0.call(py, request, sender);
-            Ok(())
-        }));
+        let answer = exchange::ask(&pool, |reply| {
+            Box::new(move |py| {
+                self.0.call(py, request, reply);
+                Ok(())
+            })
+        });
         // Without a head the application has failed before it had one, or the server ends.
-        receiver.await.unwrap_or_else(|_| failed())
+        answer.await.unwrap_or_else(|_| failed())
     }
 }
 
 impl Inner {
     /// Calls the application. Its exceptions end here.
-    fn call(&self, py: Python<'_>, request: Request<Body>, reply: oneshot::Sender<Response<Body>>) {
+    fn call(&self, py: Python<'_>, request: Request<Body>, reply: Reply) {
         if reply.is_closed() {
             return;
         }
