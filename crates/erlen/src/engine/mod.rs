@@ -12,6 +12,7 @@ mod addresses;
 mod arrival;
 mod client;
 mod connection;
+mod date;
 mod handshake;
 mod head;
 mod http;

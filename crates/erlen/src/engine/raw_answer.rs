@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Response;
@@ -12,6 +12,7 @@ use http_body_util::BodyExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use super::date::Date;
 use super::http::Body;
 
 /// A body up to this goes out by the same call as its head.
@@ -94,23 +95,4 @@ fn push_header(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
     bytes.extend_from_slice(b": ");
     bytes.extend_from_slice(value);
     bytes.extend_from_slice(b"\r\n");
-}
-
-/// The time as HTTP writes it, kept for as long as its second lasts.
-#[derive(Default)]
-pub(super) struct Date {
-    second: Option<Duration>,
-    text: String,
-}
-
-impl Date {
-    pub(super) fn at(&mut self, now: SystemTime) -> &str {
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let second = Duration::from_secs(since.as_secs());
-        if self.second != Some(second) {
-            self.second = Some(second);
-            self.text = httpdate::fmt_http_date(UNIX_EPOCH + second);
-        }
-        &self.text
-    }
 }

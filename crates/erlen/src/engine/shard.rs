@@ -26,8 +26,8 @@ use tokio::task::LocalSet;
 use tokio::time::Sleep;
 
 use super::connection::Connection;
+use super::date::Date;
 use super::metrics::ShardMetrics;
-use super::raw_answer::Date;
 use super::timers::Timers;
 use super::{Application, Client};
 
