@@ -12,13 +12,6 @@ const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 #[inline]
 pub(crate) fn plain_len(bytes: &[u8]) -> usize {
     let mut rest = bytes;
-    // The compiler makes a few wide comparisons of each.
-    while let Some((block, behind)) = rest.split_first_chunk::<32>() {
-        if block.iter().fold(false, |found, byte| found | is_special(*byte)) {
-            break;
-        }
-        rest = behind;
-    }
     while let Some((word, behind)) = rest.split_first_chunk::<8>() {
         let special = special_bytes(u64::from_le_bytes(*word));
         if special != 0 {
@@ -26,11 +19,8 @@ pub(crate) fn plain_len(bytes: &[u8]) -> usize {
         }
         rest = behind;
     }
-    bytes.len() - rest.len() + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
-}
-
-fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    bytes.len() - rest.len() + rest.iter().position(special).unwrap_or(rest.len())
 }
 
 /// The high bit of each byte that is a quote, a backslash or a control character. Borrows can set

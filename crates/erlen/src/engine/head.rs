@@ -45,10 +45,13 @@ pub(crate) trait Head {
 
     /// Whether one of a header's values, which may be lists, has this token.
     fn has_token(&self, name: &HeaderName, token: &str) -> bool {
-        self.all(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+        self.all(name).any(|value| lists(value, token))
     }
+}
+
+/// Whether a header's value, which may be a list, has this token.
+pub(super) fn lists(value: &[u8], token: &str) -> bool {
+    value.split(|&byte| byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
 impl Head for Parts {

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::date::Date;
+use super::head::lists;
 use super::http::Body;
 
 /// A body up to this goes out by the same call as its head.
@@ -78,16 +79,12 @@ fn push_head(bytes: &mut Vec<u8>, parts: &Parts) -> Last {
         if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
             continue;
         }
-        if *name == header::CONNECTION && says_close(value.as_bytes()) {
+        if *name == header::CONNECTION && lists(value.as_bytes(), "close") {
             last = Last::Yes;
         }
         push_header(bytes, name.as_str(), value.as_bytes());
     }
     last
-}
-
-fn says_close(value: &[u8]) -> bool {
-    value.split(|&byte| byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 fn push_header(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {

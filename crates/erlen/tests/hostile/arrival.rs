@@ -9,7 +9,9 @@ use axum::Router;
 use axum::routing::any;
 use erlen::{Server, Stop, engine::Handshake};
 
-use crate::support::{Answer, Frame, House, Http, Poll, UPGRADE, Ws, ask, frame, ms, say, soon};
+use crate::support::{
+    Answer, Frame, House, Http, Poll, UPGRADE, Ws, ask, frame, ms, say, soon, until_stopped,
+};
 
 const TARGET: &str = "/socket.io/?EIO=4&transport=websocket";
 
@@ -358,12 +360,7 @@ async fn a_client_that_goes_while_the_hook_thinks_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_connection_that_has_said_nothing_ends_with_the_listener() {
-    let io = Server::builder().shards(1).header_timeout(ms(60_000)).build().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let stopped = async { stopped.await.unwrap_or(Stop::NOW) };
-    let bound = io.listen("127.0.0.1:0").stop_when(stopped).bind().await.unwrap();
-    let addr = bound.local_addr();
-    let serving = tokio::spawn(bound.into_future());
+    let (addr, stop, serving) = until_stopped().await;
     let mut silent = Http::connect(addr).await;
     ask(addr, "GET", "/socket.io/?EIO=4", "", "").await.is_refusal(0);
     stop.send(Stop::NOW).unwrap();

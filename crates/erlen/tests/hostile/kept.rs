@@ -1,11 +1,9 @@
 //! Requests that come one after another on a connection: polls that the engine reads itself, and what is left to the HTTP
 //! server. Which of the two it was, the client must not see.
 
-use std::future::IntoFuture;
+use erlen::{Cookie, Cors, Stop};
 
-use erlen::{Cookie, Cors, Server, Stop};
-
-use crate::support::{Answer, House, Http, Poll, UPGRADE, ask, ms, sid_of, soon, until};
+use crate::support::{Answer, House, Http, Poll, UPGRADE, ask, ms, sid_of, soon, until, until_stopped};
 
 const OPEN: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -211,12 +209,7 @@ async fn a_parked_get_outlives_the_time_in_which_a_head_has_to_come() {
 
 #[tokio::test]
 async fn with_the_listener_a_parked_get_has_its_answer_and_a_kept_connection_ends() {
-    let io = Server::builder().shards(1).header_timeout(ms(60_000)).build().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let stopped = async { stopped.await.unwrap_or(Stop::NOW) };
-    let bound = io.listen("127.0.0.1:0").stop_when(stopped).bind().await.unwrap();
-    let addr = bound.local_addr();
-    let serving = tokio::spawn(bound.into_future());
+    let (addr, stop, serving) = until_stopped().await;
     let poll = Poll::join(addr).await;
     let mut kept = Http::connect(addr).await;
     assert_eq!(kept.ask("GET", OPEN).await.status, 200);

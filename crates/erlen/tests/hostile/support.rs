@@ -5,10 +5,12 @@ use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use erlen::{Builder, Context, DisconnectReason, EventName, FromContext, Raw, RawArgs, Server, Socket};
+use erlen::{Builder, Context, DisconnectReason, EventName, FromContext, Raw, RawArgs, Server, Socket, Stop};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// How long anything may take before a test says that it does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -147,6 +149,15 @@ impl House {
         assert_eq!(ws.packet().await, r#"42["echo","still here"]"#);
         ws.text("1").await;
     }
+}
+
+/// A listener that serves until it is told to stop; heads have all the time that they want.
+pub(crate) async fn until_stopped() -> (SocketAddr, oneshot::Sender<Stop>, JoinHandle<std::io::Result<()>>) {
+    let io = Server::builder().shards(1).header_timeout(ms(60_000)).build().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async { stopped.await.unwrap_or(Stop::NOW) };
+    let bound = io.listen("127.0.0.1:0").stop_when(stopped).bind().await.unwrap();
+    (bound.local_addr(), stop, tokio::spawn(bound.into_future()))
 }
 
 impl Drop for House {
