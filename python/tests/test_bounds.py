@@ -13,9 +13,21 @@ def handshake(live):
     return requests.get(f"{live.url}/socket.io/?EIO=4&transport=polling", timeout=10).status_code
 
 
+# Room for everything that a connect takes: the engine may cut a client for what is past a bound, at any moment.
+LEGAL = 1_000_000
+TOO_MUCH = 2**64
+
+
 @pytest.mark.parametrize("name", BOUNDS)
-def test_each_is_one_of_the_engine(sio_lib, app, engine, name):
-    assert sio_lib.SocketIO(app, **{name: 1}).test_client(app).is_connected()
+def test_each_is_taken(sio_lib, app, engine, name):
+    legal = 1 if name == "shards" else LEGAL
+    assert sio_lib.SocketIO(app, **{name: legal}).test_client(app).is_connected()
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_each_is_one_of_the_engine_which_refuses_by_its_name_what_no_number_of_its_own_is(sio_lib, app, engine, name):
+    with pytest.raises(TypeError, match=f"the engine's option '{name}' cannot be {TOO_MUCH}"):
+        sio_lib.SocketIO(app, **{name: TOO_MUCH}).test_client(app)
 
 
 def test_a_keyword_bounds(sio_lib, app, serve, engine):
