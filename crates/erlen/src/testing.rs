@@ -27,7 +27,7 @@ use crate::outgoing::{self, Event};
 use crate::server::Server;
 
 /// How long the client waits for something before it gives up.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A session of a server in the same process, without a transport: what is sent to it waits until it is taken, what it
 /// sends is handled by the calling thread. Below [`TestClient`], for tests that speak packets. It has no heartbeat.
@@ -183,7 +183,7 @@ pub enum TestError {
     Refused(serde_json::Value),
     /// The session, or the socket in it, has ended.
     Disconnected,
-    /// Nothing came in five seconds.
+    /// Nothing came in twenty seconds.
     Timeout,
     /// What came is not what was asked for.
     Decode(serde_json::Error),
@@ -196,7 +196,7 @@ impl fmt::Display for TestError {
         match self {
             Self::Refused(payload) => write!(f, "the server refused the namespace: {payload}"),
             Self::Disconnected => f.write_str("the server ended the connection"),
-            Self::Timeout => f.write_str("nothing came in five seconds"),
+            Self::Timeout => f.write_str("nothing came in twenty seconds"),
             Self::Decode(error) => write!(f, "what came is not what was asked for: {error}"),
             Self::Emit(error) => error.fmt(f),
         }

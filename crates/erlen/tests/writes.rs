@@ -10,6 +10,8 @@ use erlen::{Data, Server, Socket};
 
 const CLIENTS: u64 = 20;
 const BURST: u64 = 32;
+/// How long anything may take before a test says that it does not come.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Nobody is pinged meanwhile.
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -18,7 +20,7 @@ const HANDSHAKE: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nH
 
 fn join(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(HANDSHAKE.as_bytes()).unwrap();
     read_until(&mut stream, "maxPayload", 1);
     stream.write_all(&masked("40")).unwrap();
@@ -58,7 +60,7 @@ fn start(shards: usize) -> (Server, SocketAddr, tokio::runtime::Runtime) {
 
 /// The writes since `before`, once as many packets have been written.
 fn writes_for(io: &Server, before: &erlen::engine::EngineMetrics, packets: u64) -> u64 {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let now = io.metrics();
         if now.packets_out - before.packets_out >= packets {
@@ -104,12 +106,12 @@ fn what_waits_for_the_end_of_one_threads_turn_holds_up_nobody_elses() {
     io.on("hold", move |socket: Socket| {
         socket.namespace().emit("bcast", 0).unwrap();
         held.send(()).unwrap();
-        gone_on.lock().unwrap().recv_timeout(Duration::from_secs(10)).unwrap();
+        gone_on.lock().unwrap().recv_timeout(PATIENCE).unwrap();
     });
     // They are of two threads.
     let [mut holder, mut other] = [join(address), join(address)];
     holder.write_all(&masked("42[\"hold\"]")).unwrap();
-    holds.recv_timeout(Duration::from_secs(10)).unwrap();
+    holds.recv_timeout(PATIENCE).unwrap();
     other.write_all(&masked("42[\"echo\",1]")).unwrap();
     read_until(&mut other, "42[\"echo\",1]", 1);
     go_on.send(()).unwrap();
@@ -133,7 +135,7 @@ fn a_websocket_is_opened_by_one_write() {
     let (io, address, _runtime) = start(1);
     let before = io.metrics();
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(HANDSHAKE.as_bytes()).unwrap();
     let mut buffer = [0; 4096];
     let n = stream.read(&mut buffer).unwrap();

@@ -2,6 +2,7 @@
 //! a handshake itself or leaves it to the HTTP server, the client must not see.
 
 use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
@@ -135,24 +136,27 @@ async fn opens_at_once(house: &House, headers: &str) -> Ws {
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_or_never_ends_its_head_is_cut_in_time() {
-    let house = House::with(|b| b.header_timeout(ms(300))).await;
+    // The timeout is what a busy machine has for the head of the client that is served at last.
+    let house = House::with(|b| b.header_timeout(ms(2_000))).await;
     let mut silent = Http::connect(house.addr).await;
-    assert!(silent.end().await.is_empty());
     let head = head(TARGET, "X: ");
-    for start in ["", "POST /", &head[..60], &head[..head.len() - 4]] {
-        let mut http = Http::connect(house.addr).await;
-        http.raw(start).await;
-        let drip = async {
-            loop {
-                match tokio::time::timeout(ms(20), http.end()).await {
-                    Ok(said) => return said,
-                    Err(_) => http.raw("G").await,
-                }
-            }
-        };
-        assert!(soon("the end", drip).await.is_empty(), "{start:?}");
-    }
+    let slow = ["", "POST /", &head[..60], &head[..head.len() - 4]].map(|start| drips(house.addr, start));
+    let slow = futures_util::future::join_all(slow);
+    let (said, answers) = soon("the end of each", async { tokio::join!(silent.end(), slow) }).await;
+    assert!(said.is_empty() && answers.concat().is_empty(), "{said:?} {answers:?}");
     house.still_serves().await;
+}
+
+/// Sends the start of a head, and then a byte now and then; what is said at the end of the connection.
+async fn drips(addr: SocketAddr, start: &str) -> Vec<u8> {
+    let mut http = Http::connect(addr).await;
+    http.raw(start).await;
+    loop {
+        match tokio::time::timeout(ms(20), http.end()).await {
+            Ok(said) => return said,
+            Err(_) => http.raw("G").await,
+        }
+    }
 }
 
 #[tokio::test]

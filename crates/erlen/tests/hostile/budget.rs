@@ -52,7 +52,9 @@ async fn past_the_budget_the_largest_queue_goes_and_the_others_lose_nothing() {
 async fn clients_that_do_not_read_are_cut_within_the_budget_beside_one_that_loses_nothing() {
     const BUDGET: usize = 2 * MIB;
     // What is cut is freed at once, not when the closing handshake is given up.
-    let house = House::with(|b| b.max_total_queue_bytes(BUDGET).close_timeout(ms(600_000))).await;
+    let house =
+        House::with(|b| b.max_total_queue_bytes(BUDGET).close_timeout(ms(600_000)).write_stall(ms(600_000)))
+            .await;
     let mut slow = Vec::new();
     for _ in 0..20 {
         slow.push(Ws::join(house.addr).await);
@@ -112,7 +114,7 @@ async fn a_large_broadcast_to_clients_that_read_cuts_nobody() {
 
 #[tokio::test]
 async fn a_broadcast_that_many_slow_clients_wait_for_counts_once() {
-    let house = House::with(|b| b.max_total_queue_bytes(20 * MIB)).await;
+    let house = House::with(|b| b.max_total_queue_bytes(20 * MIB).write_stall(ms(600_000))).await;
     let mut slow = Vec::new();
     for _ in 0..10 {
         slow.push(Ws::join(house.addr).await);
@@ -135,7 +137,7 @@ async fn slow_clients_that_are_disconnected_hold_a_broadcast_once_too() {
     if !alone("budget::slow_clients_that_are_disconnected_hold_a_broadcast_once_too") {
         return;
     }
-    let house = House::with(|b| b.close_timeout(ms(600_000))).await;
+    let house = House::with(|b| b.close_timeout(ms(600_000)).write_stall(ms(600_000))).await;
     let mut slow = Vec::new();
     for _ in 0..40 {
         slow.push(Ws::join(house.addr).await);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{House, Http, Poll, Ws, alone, frame, ms, resident, until};
+use crate::support::{House, Http, Poll, Ws, alone, frame, ms, resident, soon, until};
 
 #[tokio::test]
 async fn a_head_that_never_ends_and_a_connection_that_waits_are_cut_after_ten_seconds() {
@@ -35,6 +35,16 @@ async fn a_close_that_the_client_never_answers_ends_by_its_deadline() {
     house.is_empty().await;
 }
 
+/// A text as arguments that need no more encoding.
+#[cfg(target_os = "linux")]
+async fn arguments(house: &House, text: String) -> erlen::RawArgs {
+    let (kept, mut keeps) = tokio::sync::mpsc::unbounded_channel();
+    house.io.on("keep", move |erlen::Raw(args): erlen::Raw| drop(kept.send(args)));
+    let mut client = erlen::TestClient::connect(&house.io).await.expect("everybody is let in");
+    client.emit("keep", text).await.expect("a text");
+    soon("the arguments", keeps.recv()).await.expect("the handler has sent them")
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_answer_of_which_the_client_takes_no_bytes_is_freed_with_its_connection() {
@@ -42,13 +52,16 @@ async fn an_answer_of_which_the_client_takes_no_bytes_is_freed_with_its_connecti
     if !alone("deadlines::an_answer_of_which_the_client_takes_no_bytes_is_freed_with_its_connection") {
         return;
     }
-    // The cut comes when the heartbeat's time is over: long enough to look at what waits, also on a machine with other work.
+    // The cut comes when the heartbeat's time is over: long enough to look at what waits, also on a machine with other work,
+    // where the text is encoded before that time begins.
     let house =
         House::with(|b| b.answer_timeout(ms(300)).ping_interval(ms(4_000)).ping_timeout(ms(4_000))).await;
+    let large = arguments(&house, "x".repeat(LARGE)).await;
     let poll = Poll::join(house.addr).await;
     let before = resident();
-    house.io.emit("large", "x".repeat(LARGE)).unwrap();
-    let answer = poll.begin_get().await;
+    house.io.emit("large", &large).unwrap();
+    let mut answer = Http::connect_narrow(house.addr).await;
+    answer.request("GET", &poll.target(), "", "").await;
     house.has_read().await;
     // A ping may wait behind it.
     assert!(house.io.metrics().queued_bytes < 10, "the answer is on its way");

@@ -61,7 +61,7 @@ async fn e05_a_binary_frame_that_nothing_announced_ends_the_session() {
 #[tokio::test]
 async fn e06_who_joins_no_namespace_in_time_is_cut_and_was_never_a_socket() {
     let mut house = House::with(|b| b.connect_timeout(ms(1_000))).await;
-    let mut joined = Ws::join(house.addr).await;
+    let mut joined = Ws::join_at_once(house.addr).await;
     let mut silent = Ws::open(house.addr).await;
     let poll = crate::support::Poll::open(house.addr).await;
     silent.closes().await;
@@ -78,7 +78,7 @@ async fn e06_who_joins_no_namespace_in_time_is_cut_and_was_never_a_socket() {
 async fn e07_who_never_pongs_is_cut() {
     let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(1_000))).await;
     let began = std::time::Instant::now();
-    let mut ws = Ws::join(house.addr).await;
+    let mut ws = Ws::join_at_once(house.addr).await;
     ws.closes().await;
     assert_eq!(house.reason().await, "ping timeout");
     assert!(began.elapsed() >= ms(1_050), "not before interval and timeout: {:?}", began.elapsed());
@@ -88,7 +88,7 @@ async fn e07_who_never_pongs_is_cut() {
 async fn e07_talking_does_not_replace_the_pong_for_long() {
     let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(1_000))).await;
     let began = std::time::Instant::now();
-    let ws = Ws::join(house.addr).await;
+    let ws = Ws::join_at_once(house.addr).await;
     let talk = tokio::spawn(async move {
         let mut ws = ws;
         let mut tick = tokio::time::interval(ms(10));
@@ -105,7 +105,7 @@ async fn e07_talking_does_not_replace_the_pong_for_long() {
 #[tokio::test]
 async fn e08_pongs_in_advance_pay_for_nothing() {
     let mut house = House::with(|b| b.ping_interval(ms(60)).ping_timeout(ms(1_000))).await;
-    let mut ws = Ws::join(house.addr).await;
+    let mut ws = Ws::join_at_once(house.addr).await;
     for _ in 0..100 {
         ws.text("3with a payload").await;
     }
@@ -117,7 +117,7 @@ async fn e08_pongs_in_advance_pay_for_nothing() {
 async fn a_pong_keeps_the_session_over_many_heartbeats() {
     // The interval counts from the pong, also where it is shorter than the timeout.
     let mut house = House::with(|b| b.ping_interval(ms(20)).ping_timeout(ms(10_000))).await;
-    let mut ws = Ws::join(house.addr).await;
+    let mut ws = Ws::join_and_pong(house.addr).await;
     for _ in 0..20 {
         assert_eq!(ws.next().await, crate::support::Frame::Text("2".into()));
         ws.text("3").await;

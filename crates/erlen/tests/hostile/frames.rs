@@ -65,7 +65,7 @@ async fn a_client_that_falls_silent_inside_a_message_is_cut() {
 #[tokio::test]
 async fn a_message_that_is_whole_in_time_disarms_the_deadline() {
     let mut house = House::with(|builder| builder.fragment_timeout(ms(300)).ping_interval(ms(400))).await;
-    let mut ws = Ws::join(house.addr).await;
+    let mut ws = Ws::join_and_pong(house.addr).await;
     ws.raw([frame(0x01, "42[\"a\""), frame(0x80, "]")].concat()).await;
     assert_eq!(house.event().await, "[\"a\"]");
     let ping = ws.next().await;

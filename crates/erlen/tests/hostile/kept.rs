@@ -178,7 +178,8 @@ async fn a_refused_post_whose_body_has_not_come_is_the_last_of_its_connection() 
 
 #[tokio::test]
 async fn a_kept_connection_that_says_nothing_or_half_a_request_is_cut_in_time() {
-    let house = House::with(|b| b.header_timeout(ms(300))).await;
+    // The timeout is what a busy machine has for each of the client's requests.
+    let house = House::with(|b| b.header_timeout(ms(2_000))).await;
     for start in ["", "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\nX: "] {
         let mut http = Http::connect(house.addr).await;
         for _ in 0..3 {
@@ -200,7 +201,7 @@ async fn a_kept_connection_that_says_nothing_or_half_a_request_is_cut_in_time() 
 
 #[tokio::test]
 async fn a_parked_get_outlives_the_time_in_which_a_head_has_to_come() {
-    let house = House::with(|b| b.header_timeout(ms(100)).ping_interval(ms(400))).await;
+    let house = House::with(|b| b.header_timeout(ms(2_000)).ping_interval(ms(3_000))).await;
     let poll = Poll::join(house.addr).await;
     let mut http = poll.begin_get().await;
     assert_eq!(http.answer().await.body, "2");

@@ -303,9 +303,9 @@ async fn a_handler_that_waits_for_an_ack_behind_many_events_gets_it() {
 
 #[tokio::test]
 async fn pongs_are_read_behind_many_events() {
-    let house = House::with(|b| b.max_waiting_events(8).ping_interval(ms(30)).ping_timeout(ms(2_000))).await;
+    let house = House::with(|b| b.max_waiting_events(8).ping_interval(ms(30))).await;
     let open = gate(&house);
-    let mut ws = Ws::join(house.addr).await;
+    let mut ws = Ws::join_and_pong(house.addr).await;
     ws.text(r#"42["wait"]"#).await;
     for _ in 0..8 {
         for _ in 0..20 {

@@ -338,7 +338,7 @@ async fn s20_attachments_that_do_not_come_close() {
 #[tokio::test]
 async fn s20_attachments_that_came_leave_no_deadline_behind() {
     let mut house = House::with(|b| b.attachment_timeout(ms(80)).ping_interval(ms(40))).await;
-    let mut ws = Ws::join(house.addr).await;
+    let mut ws = Ws::join_and_pong(house.addr).await;
     let event = r#"451-["a",{"_placeholder":true,"num":0}]"#;
     // In one write: a busy machine may come between two.
     ws.raw([frame(0x81, event), frame(0x82, [1])].concat()).await;

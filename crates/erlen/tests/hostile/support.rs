@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use erlen::{Builder, Context, DisconnectReason, EventName, FromContext, Raw, RawArgs, Server, Socket, Stop};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -56,13 +56,15 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// A server with the defaults, on one shard.
+    /// A server with the defaults, on one shard, that pings nobody: these clients answer no pings, and a test may take its time.
     pub(crate) async fn open() -> Self {
         Self::with(|builder| builder).await
     }
 
     pub(crate) async fn with(change: impl FnOnce(Builder) -> Builder) -> Self {
-        let io = change(Server::builder().shards(1)).build().expect("the options are sound");
+        let io = change(Server::builder().shards(1).ping_interval(ms(3_600_000)))
+            .build()
+            .expect("the options are sound");
         let bound = io.listen("127.0.0.1:0").bind().await.expect("a free port");
         let addr = bound.local_addr();
         let serving = tokio::spawn(bound.into_future());
@@ -222,7 +224,18 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) async fn connect(addr: SocketAddr) -> Self {
-        let stream = soon("a connection", TcpStream::connect(addr)).await.expect("the port is open");
+        Self::connect_by(TcpSocket::new_v4().expect("a socket"), addr).await
+    }
+
+    /// A connection for which the system takes few bytes that are not read.
+    pub(crate) async fn connect_narrow(addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(64 * 1024).expect("a socket option");
+        Self::connect_by(socket, addr).await
+    }
+
+    async fn connect_by(socket: TcpSocket, addr: SocketAddr) -> Self {
+        let stream = soon("a connection", socket.connect(addr)).await.expect("the port is open");
         stream.set_nodelay(true).expect("a socket option");
         Self { stream, read: Vec::new() }
     }
@@ -355,7 +368,7 @@ impl Poll {
         let poll = Self::open(addr).await;
         assert_eq!(poll.post("40").await.status, 200);
         let body = poll.get().await.body;
-        assert!(body.starts_with(r#"40{"sid":""#), "{body}");
+        assert!(body.starts_with(r#"40{"sid":""#) || body.starts_with("2\x1e40{"), "{body}");
         poll
     }
 
@@ -427,10 +440,12 @@ pub(crate) struct Ws {
 pub(crate) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
+const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+
 impl Ws {
     /// A session of its own; its open packet is read.
     pub(crate) async fn open(addr: SocketAddr) -> Self {
-        let mut ws = Self::begin(addr, "/socket.io/?EIO=4&transport=websocket").await;
+        let mut ws = Self::begin(addr, WEBSOCKET, &[]).await;
         let open = ws.packet().await;
         assert!(open.starts_with("0{"), "{open}");
         ws
@@ -438,7 +453,7 @@ impl Ws {
 
     /// A session that has joined `/`, and its sid.
     pub(crate) async fn join_with_sid(addr: SocketAddr) -> (Self, String) {
-        let mut ws = Self::begin(addr, "/socket.io/?EIO=4&transport=websocket").await;
+        let mut ws = Self::begin(addr, WEBSOCKET, &[]).await;
         let sid = sid_of(&ws.packet().await);
         ws.text("40").await;
         assert!(ws.packet().await.starts_with("40{"));
@@ -454,14 +469,36 @@ impl Ws {
         ws
     }
 
-    /// A WebSocket with the sid of a session that polls.
-    pub(crate) async fn probe(poll: &Poll) -> Self {
-        Self::begin(poll.addr, &format!("/socket.io/?EIO=4&transport=websocket&sid={}", poll.sid)).await
+    /// The same by one write, so that no deadline of the session comes in between, however busy the machine is.
+    pub(crate) async fn join_at_once(addr: SocketAddr) -> Self {
+        let mut ws = Self::begin(addr, WEBSOCKET, &["40"]).await;
+        assert!(ws.packet().await.starts_with("0{"));
+        assert!(ws.packet().await.starts_with("40{"));
+        ws
     }
 
-    async fn begin(addr: SocketAddr, target: &str) -> Self {
+    /// A session that has joined `/` and owes no pong: one may have come meanwhile. Where none did, this one means nothing.
+    pub(crate) async fn join_and_pong(addr: SocketAddr) -> Self {
+        let mut ws = Self::join(addr).await;
+        ws.text("3").await;
+        ws
+    }
+
+    /// A WebSocket with the sid of a session that polls.
+    pub(crate) async fn probe(poll: &Poll) -> Self {
+        Self::probe_with(poll, &[]).await
+    }
+
+    /// The same with its first packets, by one write.
+    pub(crate) async fn probe_with(poll: &Poll, packets: &[&str]) -> Self {
+        Self::begin(poll.addr, &format!("{WEBSOCKET}&sid={}", poll.sid), packets).await
+    }
+
+    async fn begin(addr: SocketAddr, target: &str, packets: &[&str]) -> Self {
         let mut http = Http::connect(addr).await;
-        http.request("GET", target, UPGRADE, "").await;
+        let mut bytes = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}\r\n").into_bytes();
+        packets.iter().for_each(|packet| bytes.extend(frame(0x81, packet)));
+        http.raw(bytes).await;
         let answer = http.answer().await;
         assert_eq!(answer.status, 101, "{answer:?}");
         assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
