@@ -118,7 +118,9 @@ test("a slower refresh rate is another stream that goes on", () => withPage("?ra
   const newest = () => page.locator('[data-panel="memory"] [role=slider]').getAttribute("aria-valuemax").then(Number);
   const first = await newest();
   assert.equal(first % 2, 0);
-  await page.waitForFunction((t) => Number(document.querySelector('[data-panel="memory"] [role=slider]').getAttribute("aria-valuemax")) === t + 2, first);
+  // A busy machine may leave one out.
+  await page.waitForFunction((t) => Number(document.querySelector('[data-panel="memory"] [role=slider]').getAttribute("aria-valuemax")) >= t + 2, first);
+  assert.equal((await newest()) % 2, 0);
 }));
 
 test("pause keeps its place, and resuming catches up", () => withPage("", async (page) => {
@@ -126,7 +128,7 @@ test("pause keeps its place, and resuming catches up", () => withPage("", async 
   await page.locator("#pause").click();
   const edge = () => page.locator('[data-panel="memory"] [role=slider]').getAttribute("aria-valuemax").then(Number);
   const held = await edge();
-  await page.locator("#pause", { hasText: /Resume · [2-9] s/ }).waitFor();
+  await page.locator("#pause", { hasText: /Resume · ([2-9]|\d\d) s/ }).waitFor();
   assert.equal(await edge(), held);
   await page.locator("#pause").click();
   await page.waitForFunction((t) => Number(document.querySelector('[data-panel="memory"] [role=slider]').getAttribute("aria-valuemax")) > t + 1, held);
