@@ -86,6 +86,8 @@ class Ack:
     """The acknowledgement that a client waits for."""
 
     def send(self, args: str, attachments: Sequence[bytes] = ()) -> None: ...
+    def send_plain(self, args: Sequence[Any]) -> bool:
+        """Sends what `encode` knows, and tells; where it does not know it, nothing has happened."""
 
 @final
 class Listener:
@@ -145,6 +147,8 @@ class Engine:
         skip: Optional[Sequence[str]] = None,
     ) -> None:
         """To everyone, or to rooms, each socket once; not to those in `skip`. Reserved names are a ValueError."""
+    def emit_plain(self, namespace: str, event: Any, args: Sequence[Any], to: Any, skip: Any) -> bool:
+        """The same of what `encode` knows, to rooms that are text, and tells; where it does not know them, nothing has happened."""
     def emit_with_ack(
         self,
         namespace: str,

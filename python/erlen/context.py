@@ -1,25 +1,30 @@
 """The request context that an event handler sees: that of the handshake, made cheap.
 
 What cannot change during a connection is found out by its first event, in a context that Flask makes, and kept: the URL adapter, what
-the handshake's path matches (usually no route), and the managed session. What an application can observe is made anew for each
-event: `g`, the request object, and the teardown functions and signals, by Flask's own push and pop.
+the handshake's path matches (usually no route), what a request is made of, and the managed session. What an application can observe is
+made anew for each event: `g`, the request object, and the teardown functions and signals, by Flask's own push and pop. Where nobody has
+registered anything that those would call, the contexts are put in place and taken away without asking.
 """
 
 from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional, TypeVar
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 import flask
+import flask.app
 import flask.ctx
+import werkzeug.wrappers.request
+from werkzeug.datastructures import EnvironHeaders
 
 from .session import SAVED, managed_session
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["Connection", "EventContext", "inline", "isolated"]
+__all__ = ["Connection", "inline", "isolated"]
 
 T = TypeVar("T")
 
@@ -46,18 +51,50 @@ class Connection:
         self.sessions: dict[str, dict[str, Any]] = {}
         """What `Server.get_session` gives, by namespace."""
 
-    def context(self, managed: bool) -> EventContext:
-        """A context for one event, to be entered.
+    def context(self, managed: bool) -> Union[First, Known]:
+        """A context for one event, to be entered; its `request` and `session` are then what the handler sees.
 
         :param managed: whether its session is the connection's own.
         """
-        return EventContext(self, managed)
+        session = self.environ.get(SAVED) if managed else None
+        if self.routing is None or (managed and session is None):
+            return First(self, managed)
+        return Known(self, self.routing, session)
+
+
+class First:
+    """The context of the first event, or of every one where nothing can be kept: it is Flask's."""
+
+    __slots__ = ("_connection", "_context", "_managed", "request", "session")
+
+    def __init__(self, connection: Connection, managed: bool) -> None:
+        self._connection = connection
+        self._managed = managed
+
+    def __enter__(self) -> First:
+        connection = self._connection
+        context: Any = connection.app.request_context(connection.environ)
+        context.push()
+        if _SEPARATE and type(connection.app).request_context is flask.Flask.request_context:
+            connection.routing = Routing(context)
+        self._context = context
+        self.request = context.request
+        if self._managed:
+            saved = managed_session(connection.environ, flask.session._get_current_object())  # type: ignore[attr-defined]
+            setattr(context, "_session" if hasattr(context, "_session") else "session", saved)
+            self.session: Any = saved
+        else:
+            self.session = context.session
+        return self
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+        self._context.pop(error)
 
 
 class Routing:
     """What Flask finds out about the URL of a handshake."""
 
-    __slots__ = ("adapter", "exception", "rule", "view_args")
+    __slots__ = ("adapter", "exception", "is_plain", "requests", "rule", "view_args")
 
     def __init__(self, context: Any) -> None:
         self.adapter = context.url_adapter
@@ -67,58 +104,82 @@ class Routing:
         if self.exception is not None:
             # Its traceback would keep the frames of the first event, and all that is in them, as long as the connection.
             self.exception.__traceback__ = self.exception.__context__ = None
+        self.is_plain = _is_plain(context.app)
+        self.requests = Requests()
 
 
-class EventContext:
-    """A context manager: the request context of one event."""
+class Requests:
+    """The requests of a connection: what they have in common is put down anew, as long as nobody changes what they were made of."""
 
-    __slots__ = ("_connection", "_context", "_managed", "request", "session")
+    __slots__ = ("_attributes", "_kind", "_made_of")
 
-    def __init__(self, connection: Connection, managed: bool) -> None:
-        self._connection = connection
-        self._managed = managed
+    _OF = (
+        *("REQUEST_METHOD", "wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT"),
+        *("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR"),
+    )
+    _FIXED = (str, bytes, int, tuple, type(None), EnvironHeaders)
 
-    def __enter__(self) -> EventContext:
-        """Makes it the current context; `request` and `session` are then what the handler sees."""
-        connection = self._connection
-        routing = connection.routing
-        saved = connection.environ.get(SAVED) if self._managed else None
-        context: Any
-        if routing is None:
-            context = connection.app.request_context(connection.environ)
-            context.push()
-            if _SEPARATE and type(connection.app).request_context is flask.Flask.request_context:
-                connection.routing = Routing(context)
+    def __init__(self) -> None:
+        self._kind: Optional[type[flask.Request]] = None
+        self._made_of: tuple[Any, ...] = ()
+        self._attributes: Optional[dict[str, Any]] = None
+        """None where making one does more than to put down what does not change."""
+
+    def make(self, kind: type[flask.Request], environ: dict[str, Any]) -> flask.Request:
+        """What `kind(environ)` is."""
+        made_of = tuple(map(environ.get, self._OF))
+        if kind is not self._kind or made_of != self._made_of:
+            request = kind(environ)
+            self._kind, self._made_of, self._attributes = kind, made_of, self._attributes_of(request)
+        elif self._attributes is None:
+            request = kind(environ)
         else:
-            context = _Known(connection, routing, saved)
-            context.push()
-        self._context = context
-        self.request = context.request
-        if self._managed and (routing is None or saved is None):
-            saved = managed_session(connection.environ, flask.session._get_current_object())  # type: ignore[attr-defined]
-            setattr(context, "_session" if hasattr(context, "_session") else "session", saved)
-        self.session: Any = saved if self._managed else context.session
-        return self
+            request = object.__new__(kind)
+            vars(request).update(self._attributes)
+            environ["werkzeug.request"] = request
+        return request
 
-    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        self._context.pop(error)
+    def _attributes_of(self, request: flask.Request) -> Optional[dict[str, Any]]:
+        kind, attributes = type(request), dict(vars(request))
+        makes = _is_of(werkzeug.wrappers.request, kind.__init__) and kind.__new__ is object.__new__
+        fixed = (value is request.environ or isinstance(value, self._FIXED) for value in attributes.values())
+        return attributes if makes and all(fixed) else None
+
+
+def _is_of(module: Any, function: Any) -> bool:
+    """Whether a function is what its module defines, and nobody has put something in front of it."""
+    return type(function) is FunctionType and function.__globals__ is vars(module)
+
+
+def _is_plain(app: Flask) -> bool:
+    """Whether an application's contexts come and go as Flask has it."""
+    ends = (app.app_context, app.do_teardown_request, app.do_teardown_appcontext)
+    ways = (flask.ctx.AppContext, flask.ctx.RequestContext)
+    return (
+        all(type(end) is MethodType and _is_of(flask.app, end.__func__) for end in ends)
+        and all(_is_of(flask.ctx, function) for way in ways for function in (way.push, way.pop))
+        and _is_of(werkzeug.wrappers.request, app.request_class.close)
+    )
 
 
 if _SEPARATE:
+    from flask.globals import _cv_app, _cv_request
+
     _Ordinary = flask.ctx.RequestContext
     _SESSION = "_session" if isinstance(getattr(_Ordinary, "session", None), property) else "session"
     """Where a context keeps its session: later versions of Flask 3.1 have a property in front of it."""
 
-    class _Known(_Ordinary):
+    class Known(_Ordinary):
         """A request context that knows its URL adapter and its route beforehand."""
 
+        flashes = None
+
         def __init__(self, connection: Connection, routing: Routing, session: Any) -> None:
-            self.app = connection.app
-            self.request = connection.app.request_class(connection.environ)
-            self.request.json_module = connection.app.json
-            self.request.routing_exception = routing.exception
+            app = self.app = connection.app
+            request = self.request = routing.requests.make(app.request_class, connection.environ)
+            request.json_module = app.json
+            request.routing_exception = routing.exception
             self.url_adapter = routing.adapter
-            self.flashes = None
             setattr(self, _SESSION, session)
             self._after_request_functions = []
             self._cv_tokens = []
@@ -132,6 +193,55 @@ if _SEPARATE:
         def copy(self) -> _Ordinary:
             """An ordinary context of the same request and session, for another thread."""
             return _Ordinary(self.app, self.request.environ, self.request, getattr(self, _SESSION))
+
+        def push(self) -> None:
+            """As Flask's."""
+            outside = _cv_app.get(None) is None and self._routing.is_plain
+            if not outside or getattr(self, _SESSION) is None:
+                return super().push()
+            app_context = _App(self.app)
+            app_context.push()
+            self._cv_tokens.append((_cv_request.set(self), app_context))
+            if self.url_adapter is not None:
+                self.match_request()
+
+        def pop(self, *error: Any) -> None:
+            """As Flask's, which is asked where it would call anything."""
+            if (
+                self.app.teardown_request_funcs
+                or flask.request_tearing_down.receivers
+                or not self._routing.is_plain
+                or "files" in vars(self.request)
+                or len(self._cv_tokens) != 1
+                or _cv_request.get() is not self
+            ):
+                return super().pop(*error)
+            token, app_context = self._cv_tokens.pop()
+            _cv_request.reset(token)
+            self.request.environ["werkzeug.request"] = None
+            if app_context is not None:
+                app_context.pop(*error)
+
+    class _App(flask.ctx.AppContext):
+        """The application context around it."""
+
+        def push(self) -> None:
+            """As Flask's."""
+            if flask.appcontext_pushed.receivers:
+                return super().push()
+            self._cv_tokens.append(_cv_app.set(self))
+
+        def pop(self, *error: Any) -> None:
+            """As Flask's, which is asked where it would call anything."""
+            if (
+                self.app.teardown_appcontext_funcs
+                or flask.appcontext_tearing_down.receivers
+                or flask.appcontext_popped.receivers
+                or len(self._cv_tokens) != 1
+                or _cv_app.get() is not self
+            ):
+                return super().pop(*error)
+            _cv_app.reset(self._cv_tokens.pop())
 
 
 def isolated(function: Callable[..., T], *args: Any) -> T:

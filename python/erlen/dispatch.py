@@ -149,7 +149,9 @@ class Dispatcher:
             return
         result = self._call(socketio, socket, client, handler, name, args)
         if ack is not None:
-            ack.send(*socketio.codec.encode(arguments(result), name))
+            values = arguments(result)
+            if not (socketio.codec.is_standard and ack.send_plain(values)):
+                ack.send(*socketio.codec.encode(values, name))
 
     def _disconnect(self, socket: _erlen.Socket, reason: str) -> None:
         socketio = self._socketio

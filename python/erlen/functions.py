@@ -26,9 +26,9 @@ _OF_THE_EVENT: Any = object()
 
 
 def _socketio() -> SocketIO:
-    app = flask.current_app
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
     handled = current.get()
-    if handled is not None and handled.client.connection.app is app._get_current_object():  # type: ignore[attr-defined]
+    if handled is not None and handled.client.connection.app is app:
         return handled.socketio
     socketio: SocketIO = app.extensions["socketio"]
     return socketio
@@ -38,25 +38,25 @@ def _server() -> Server:
     return _socketio()._require_server()
 
 
+def _request() -> Any:
+    """The request itself: two of its attributes by the proxy cost more than this."""
+    return flask.request._get_current_object()  # type: ignore[attr-defined]
+
+
 def _sid(sid: Optional[str]) -> str:
-    request: Any = flask.request
-    found: str = sid or request.sid
+    found: str = sid or _request().sid
     return found
 
 
 def _namespace(namespace: Optional[str]) -> str:
-    request: Any = flask.request
-    found: str = namespace or request.namespace
+    found: str = namespace or _request().namespace
     return found
 
 
 def _target(to: Any, room: Any, broadcast: bool) -> Any:
     """Whom an emit is for: the client itself where nothing else is said."""
     target = to or room
-    if not target and not broadcast:
-        request: Any = flask.request
-        return request.sid
-    return target or None
+    return _request().sid if not target and not broadcast else target or None
 
 
 def emit(
@@ -82,7 +82,7 @@ def emit(
     :param skip_sid: a sid, or a list of them, to leave out.
     :param callback: called with the acknowledgement of the client.
     """
-    where = flask.request.namespace if namespace is _OF_THE_EVENT else namespace  # type: ignore[attr-defined]
+    where = _request().namespace if namespace is _OF_THE_EVENT else namespace
     _socketio().emit(
         event,
         *args,
@@ -109,7 +109,7 @@ def call(
 
     :returns: None, the one argument, or a tuple of them.
     """
-    where = flask.request.namespace if namespace is _OF_THE_EVENT else namespace  # type: ignore[attr-defined]
+    where = _request().namespace if namespace is _OF_THE_EVENT else namespace
     target = _target(to, room, False)
     return _socketio().call(
         event, *args, namespace=where, to=target, timeout=timeout, ignore_queue=ignore_queue
@@ -130,7 +130,7 @@ def send(
     **ignored: Any,
 ) -> None:
     """Emits the event `message`, or `json`."""
-    where = flask.request.namespace if namespace is _OF_THE_EVENT else namespace  # type: ignore[attr-defined]
+    where = _request().namespace if namespace is _OF_THE_EVENT else namespace
     _socketio().send(
         message,
         json=json,

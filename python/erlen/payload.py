@@ -54,6 +54,9 @@ class Codec:
     :param allow_nan: sends NaN and Infinity as barewords, as Python does, which JavaScript cannot read.
     """
 
+    is_standard = True
+    """The engine may encode plain values without asking."""
+
     def __init__(self, allow_nan: bool = False) -> None:
         self._allow_nan = allow_nan
         self._warned: set[str] = set()
@@ -121,6 +124,8 @@ class Codec:
 
 class OwnCodec(Codec):
     """By the application's own `json`, whose text is sent as it is."""
+
+    is_standard = False
 
     def __init__(self, json: Json) -> None:
         super().__init__(allow_nan=True)

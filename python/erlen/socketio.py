@@ -528,13 +528,22 @@ class SocketIO:
     ) -> int:
         """Encodes and emits. How many were reached, where there is a callback."""
         self._refuse_queue()
+        engine = self._engine
+        is_logged = self.logger.isEnabledFor(logging.INFO)
+        if (
+            engine is not None
+            and callback is None
+            and not is_logged
+            and self.codec.is_standard
+            and engine.emit_plain(namespace, event, args, to, skip)
+        ):
+            return 0
         name = _event_name(event)
         target = naming.names(to, "to")
         left_out = naming.names(skip, "skip_sid")
         text, attachments = self.codec.encode(args, name)
-        if self.logger.isEnabledFor(logging.INFO):
+        if is_logged:
             self.logger.info('emitting event "%s" to %s [%s]', name, to or "all", namespace)
-        engine = self._engine
         if engine is None:
             if self._is_childs:
                 _log.error(

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::args::{self, Encoded};
+use crate::json;
 use crate::pool::{Pool, returned};
 use crate::pressure::wait_for_room;
 
@@ -28,13 +29,28 @@ impl PyAck {
 impl PyAck {
     /// Sends it; a second time does nothing.
     #[pyo3(signature = (args, attachments = Vec::new()))]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's argument")]
     fn send(&self, py: Python<'_>, args: &str, attachments: Vec<Bound<'_, PyBytes>>) -> PyResult<()> {
+        self.answer(py, args, &attachments)
+    }
+
+    /// Encodes plain values and sends them; whether they were plain. If not, nothing has happened.
+    fn send_plain(&self, args: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match json::plain(args) {
+            Some((text, attachments)) => self.answer(args.py(), &text, &attachments).map(|()| true),
+            None => Ok(false),
+        }
+    }
+}
+
+impl PyAck {
+    fn answer(&self, py: Python<'_>, args: &str, attachments: &[Bound<'_, PyBytes>]) -> PyResult<()> {
         returned(py, Ok(()))?;
         let ack = self.ack.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(ack) = ack else {
             return Ok(());
         };
-        let encoded = Encoded::new(args, &attachments)?;
+        let encoded = Encoded::new(args, attachments)?;
         wait_for_room(py, &self.socket, encoded.size());
         ack.send(encoded).map_err(|error| PyValueError::new_err(error.to_string()))
     }

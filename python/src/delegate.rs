@@ -10,7 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use erlen::engine::{CloseReason, Handshake};
 use erlen::{Ack, DisconnectReason, Error, EventOutcome, EventStats, Namespace, RawArgs, Socket, Turn};
 use pyo3::call::PyCallArgs;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use tokio::sync::oneshot;
 
 use crate::ack::PyAck;
@@ -98,7 +100,12 @@ impl Delegate {
         Ok(SessionData::new(data, lane))
     }
 
-    fn call<'py, A>(&self, py: Python<'py>, method: &str, arguments: A) -> PyResult<Bound<'py, PyAny>>
+    fn call<'py, A>(
+        &self,
+        py: Python<'py>,
+        method: &Bound<'py, PyString>,
+        arguments: A,
+    ) -> PyResult<Bound<'py, PyAny>>
     where
         A: PyCallArgs<'py>,
     {
@@ -107,7 +114,7 @@ impl Delegate {
 
     fn ask(&self, py: Python<'_>, handshake: &Handshake) -> Result<Option<Py<PyAny>>, String> {
         let request = Request::new(handshake);
-        match self.call(py, "handshake", (request,)) {
+        match self.call(py, intern!(py, "handshake"), (request,)) {
             Ok(data) => Ok(Some(data.unbind())),
             Err(error) if error.is_instance_of::<crate::Refused>(py) => Err(error.value(py).to_string()),
             Err(error) => {
@@ -147,7 +154,7 @@ impl Delegate {
 
     fn call_connect(&self, py: Python<'_>, socket: &Socket) -> PyResult<Option<String>> {
         let object = PySocket::of(py, socket)?;
-        self.call(py, "connect", (object, socket.auth()))?.extract()
+        self.call(py, intern!(py, "connect"), (object, socket.auth()))?.extract()
     }
 
     /// An event has arrived. `turn` is its place among those of its socket that are not finished.
@@ -175,9 +182,10 @@ impl Delegate {
 
     /// Counts an event that is finished, if something is registered for its name: clients make no counters.
     fn count(&self, socket: &Socket, name: &str, turn: Turn, outcome: EventOutcome) {
-        if let Some(stats) =
-            self.wanted(socket.namespace()).and_then(|wanted| wanted.events.get(name).cloned())
-        {
+        let wanted = self.wanted.read().unwrap_or_else(PoisonError::into_inner);
+        let stats = wanted.get(socket.namespace().name()).and_then(|wanted| wanted.events.get(name).cloned());
+        drop(wanted);
+        if let Some(stats) = stats {
             turn.finish(&stats, outcome);
         }
     }
@@ -193,7 +201,7 @@ impl Delegate {
         let object = PySocket::of(py, socket)?;
         let ack = ack.is_wanted().then(|| PyAck::new(ack, socket.clone()));
         let attachments = args::attachments(py, args)?;
-        self.call(py, "event", (object, name, &*args.array(), attachments, ack))?;
+        self.call(py, intern!(py, "event"), (object, name, &*args.array(), attachments, ack))?;
         Ok(())
     }
 
@@ -220,7 +228,7 @@ impl Delegate {
     fn call_disconnect(&self, py: Python<'_>, socket: &Socket, reason: DisconnectReason) -> PyResult<()> {
         let object = PySocket::of(py, socket)?;
         object.get().set_detail(reason.detail());
-        self.call(py, "disconnect", (object, reason_text(reason)))?;
+        self.call(py, intern!(py, "disconnect"), (object, reason_text(reason)))?;
         Ok(())
     }
 }

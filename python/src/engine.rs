@@ -1,18 +1,20 @@
 //! The engine as Python holds it: what it is told, whom it emits to, where it listens.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use erlen::{Namespace, Server, Socket, SocketId};
 use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use tokio::runtime::Runtime;
 
 use crate::ack::Callback;
 use crate::args::Encoded;
 use crate::delegate::{Delegate, Wanted, register};
 use crate::environ::Base;
+use crate::json;
 use crate::listener::{Listener, stop_signal};
 use crate::options::Options;
 use crate::pool::{IDLE, Pool};
@@ -24,6 +26,9 @@ use crate::wsgi::{Host, Patience};
 
 /// A broadcast to everyone lets go of the interpreter meanwhile, where these are more than so many.
 const MANY: usize = 64;
+
+/// What the text of a room begins with that is no `str`, as `naming.py` has it.
+const MARK: char = '\x1f';
 
 /// See `_erlen.pyi`.
 #[pyclass(frozen, module = "erlen._erlen")]
@@ -46,6 +51,38 @@ impl Engine {
     fn socket_of(&self, namespace: &str, sid: &str) -> Option<Socket> {
         self.find(namespace)?.socket(&SocketId::parse(sid)?)
     }
+
+    fn send(
+        &self,
+        py: Python<'_>,
+        namespace: &str,
+        event: &str,
+        args: Encoded<'_>,
+        to: Option<Vec<String>>,
+        skip: Option<Vec<String>>,
+    ) -> PyResult<()> {
+        let Some(namespace) = self.find(namespace) else {
+            return Ok(());
+        };
+        let one = to.as_deref().filter(|_| skip.is_none()).and_then(|rooms| only(&namespace, rooms));
+        if let Some(socket) = one {
+            wait_for_room(py, &socket, args.size());
+            return socket.emit(event, args).map_err(|error| PyValueError::new_err(error.to_string()));
+        }
+        let mut broadcast = namespace.operator();
+        let many = to.is_none() && namespace.socket_count() > MANY;
+        match to {
+            Some(rooms) if rooms.is_empty() => return Ok(()),
+            Some(rooms) => broadcast = broadcast.to(rooms),
+            None => {}
+        }
+        if let Some(skip) = skip {
+            broadcast = broadcast.except(skip);
+        }
+        let emitted =
+            if many { py.detach(|| broadcast.emit(event, args)) } else { broadcast.emit(event, args) };
+        emitted.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
 }
 
 /// The client, if the rooms are one client's own.
@@ -54,6 +91,28 @@ fn only(namespace: &Namespace, rooms: &[String]) -> Option<Socket> {
         return None;
     };
     namespace.socket(&SocketId::parse(room)?)
+}
+
+/// An event's name as it stands: a `str`, and none that is reserved.
+fn plain_event<'a>(name: &'a Bound<'_, PyAny>) -> Option<Cow<'a, str>> {
+    let name = name.cast_exact::<PyString>().ok()?.to_cow().ok()?;
+    (!matches!(&*name, "connect" | "disconnect")).then_some(name)
+}
+
+/// Rooms that are called as they stand: none, one, or a list of them (`naming.py`).
+#[expect(clippy::option_option, reason = "no rooms are something else than rooms that are not plain")]
+fn plain_rooms(rooms: &Bound<'_, PyAny>) -> Option<Option<Vec<String>>> {
+    let room = |room: &Bound<'_, PyAny>| {
+        let name = room.cast_exact::<PyString>().ok()?.to_cow().ok()?.into_owned();
+        (!name.starts_with(MARK)).then_some(name)
+    };
+    if rooms.is_none() {
+        return Some(None);
+    }
+    match rooms.cast_exact::<PyList>() {
+        Ok(list) => list.iter().map(|item| room(&item)).collect::<Option<_>>().map(Some),
+        Err(_) => Some(Some(vec![room(rooms)?])),
+    }
 }
 
 #[pymethods]
@@ -121,28 +180,27 @@ impl Engine {
         to: Option<Vec<String>>,
         skip: Option<Vec<String>>,
     ) -> PyResult<()> {
-        let args = Encoded::new(args, &attachments)?;
-        let Some(namespace) = self.find(namespace) else {
-            return Ok(());
+        self.send(py, namespace, event, Encoded::new(args, &attachments)?, to, skip)
+    }
+
+    /// Encodes plain values and emits them to plain rooms; whether all of it was plain. If not, nothing has happened.
+    fn emit_plain(
+        &self,
+        namespace: &str,
+        event: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyAny>,
+        to: &Bound<'_, PyAny>,
+        skip: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let names = (plain_event(event), plain_rooms(to), plain_rooms(skip));
+        let (Some(event), Some(to), Some(skip)) = names else {
+            return Ok(false);
         };
-        let one = to.as_deref().filter(|_| skip.is_none()).and_then(|rooms| only(&namespace, rooms));
-        if let Some(socket) = one {
-            wait_for_room(py, &socket, args.size());
-            return socket.emit(event, args).map_err(|error| PyValueError::new_err(error.to_string()));
-        }
-        let mut broadcast = namespace.operator();
-        let many = to.is_none() && namespace.socket_count() > MANY;
-        match to {
-            Some(rooms) if rooms.is_empty() => return Ok(()),
-            Some(rooms) => broadcast = broadcast.to(rooms),
-            None => {}
-        }
-        if let Some(skip) = skip {
-            broadcast = broadcast.except(skip);
-        }
-        let emitted =
-            if many { py.detach(|| broadcast.emit(event, args)) } else { broadcast.emit(event, args) };
-        emitted.map_err(|error| PyValueError::new_err(error.to_string()))
+        let Some((text, attachments)) = json::plain(args) else {
+            return Ok(false);
+        };
+        let encoded = Encoded::new(&text, &attachments)?;
+        self.send(args.py(), namespace, &event, encoded, to, skip).map(|()| true)
     }
 
     #[expect(clippy::too_many_arguments, reason = "Python's keywords")]

@@ -12,17 +12,22 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyT
 const DEPTH: usize = 64;
 
 /// The text and the attachments.
-type Encoded<'py> = (Bound<'py, PyString>, Vec<Bound<'py, PyBytes>>);
+type Encoded<'py, Text> = (Text, Vec<Bound<'py, PyBytes>>);
 
 /// The text of a list or tuple of arguments, with placeholders for `bytes`, and those bytes; `None` if Python is to encode it.
 /// Spec: Socket.IO protocol, "Packet encoding".
 #[pyfunction]
-pub(crate) fn encode<'py>(args: &Bound<'py, PyAny>) -> Option<Encoded<'py>> {
+pub(crate) fn encode<'py>(args: &Bound<'py, PyAny>) -> Option<Encoded<'py, Bound<'py, PyString>>> {
+    let (text, attachments) = plain(args)?;
+    Some((PyString::new(args.py(), &text), attachments))
+}
+
+/// The same for Rust.
+pub(crate) fn plain<'py>(args: &Bound<'py, PyAny>) -> Option<Encoded<'py, String>> {
     let mut encoder = Encoder { text: Vec::with_capacity(128), attachments: Vec::new() };
     encoder.value(args, DEPTH)?;
     // ASCII alone has been written.
-    let text = std::str::from_utf8(&encoder.text).ok()?;
-    Some((PyString::new(args.py(), text), encoder.attachments))
+    Some((String::from_utf8(encoder.text).ok()?, encoder.attachments))
 }
 
 struct Encoder<'py> {

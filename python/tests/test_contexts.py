@@ -394,3 +394,101 @@ def test_a_context_variable_does_not_leak_between_events(socketio, live):
     client = live.websocket()
     assert client.ask("e") == '["unset"]'
     assert client.ask("e") == '["unset"]'
+
+
+def test_what_a_handler_changes_in_the_environ_is_seen_by_the_requests_after_it(socketio, live):
+    @socketio.on("e")
+    def handle(address):
+        seen = [flask.request.remote_addr, flask.request.path, flask.request.headers.get("X-Mine")]
+        flask.request.environ.update(REMOTE_ADDR=address, PATH_INFO="/elsewhere", HTTP_X_MINE=address)
+        return seen
+
+    client = live.websocket()
+    for address in ("10.0.0.1", "10.0.0.2"):
+        client.ask("e", address)
+    assert client.ask("e", "10.0.0.3") == '[["10.0.0.2","/elsewhere","10.0.0.2"]]'
+
+
+def test_every_request_is_an_object_of_its_own(socketio, live):
+    @socketio.on("e")
+    def handle():
+        seen = getattr(flask.request, "mine", None)
+        flask.request.mine = flask.request.query_string = "of this event"
+        return [seen, flask.request.environ["werkzeug.request"] is flask.request._get_current_object()]
+
+    client = live.websocket()
+    for _ in range(3):
+        assert client.ask("e") == "[[null,true]]"
+    socketio.on("query")(lambda: flask.request.query_string.decode())
+    assert "of this event" not in client.ask("query")
+
+
+def test_a_request_class_is_called_and_closed_for_every_event(app, socketio, serve, seen):
+    class Own(flask.Request):
+        def __init__(self, environ, *args, **kwargs):
+            super().__init__(environ, *args, **kwargs)
+            self.own = []
+
+        def close(self):
+            seen.put(list(self.own))
+            super().close()
+
+    app.request_class = Own
+    socketio.on("e")(lambda value: flask.request.own.append(value))
+    client = serve(app, socketio).websocket()
+    for value in range(3):
+        client.emit("e", value)
+        assert seen.next() == [value]
+
+
+def test_an_application_that_ends_its_contexts_in_its_own_way_does_so_for_every_event(sio_lib, serve, seen):
+    class Own(flask.Flask):
+        def do_teardown_request(self, *error):
+            seen.put("request")
+            super().do_teardown_request(*error)
+
+        def do_teardown_appcontext(self, *error):
+            seen.put("app")
+            super().do_teardown_appcontext(*error)
+
+    app = Own("own")
+    socketio = sio_lib.SocketIO(app)
+    socketio.on("e")(lambda: seen.put("event"))
+    client = serve(app, socketio).websocket()
+    for _ in range(3):
+        client.emit("e")
+        assert [seen.next() for _ in range(3)] == ["event", "request", "app"]
+
+
+def test_teardowns_and_signals_that_come_later_are_called_too(app, socketio, live, seen):
+    socketio.on("e")(lambda: seen.put("event"))
+    client = live.websocket()
+    for _ in range(3):
+        client.ask("e")
+        assert seen.next() == "event"
+    receivers = {name: lambda sender, _name=name, **_: seen.put(_name) for name in (
+        "appcontext_pushed", "request_tearing_down", "appcontext_tearing_down", "appcontext_popped")}
+    for name, receiver in receivers.items():
+        getattr(flask, name).connect(receiver, app)
+    client.emit("e")
+    assert [seen.next() for _ in range(5)] == [
+        "appcontext_pushed", "event", "request_tearing_down", "appcontext_tearing_down", "appcontext_popped"]
+    for name, receiver in receivers.items():
+        getattr(flask, name).disconnect(receiver, app)
+    app.teardown_appcontext_funcs.append(lambda error: seen.put("app"))
+    app.teardown_request_funcs.setdefault(None, []).append(lambda error: seen.put("request"))
+    client.emit("e")
+    assert [seen.next() for _ in range(3)] == ["event", "request", "app"]
+
+
+def test_a_context_that_a_handler_leaves_behind_is_not_there_for_the_next_event(app, socketio, live):
+    @socketio.on("leave")
+    def leave():
+        app.app_context().push()
+        flask.g.mine = "left"
+
+    socketio.on("e")(lambda: "mine" in flask.g)
+    client = live.websocket()
+    assert client.ask("e") == "[false]"
+    client.emit("leave")
+    assert client.ask("e") == "[false]"
