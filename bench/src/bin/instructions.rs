@@ -1,7 +1,7 @@
 //! Work to be counted in instructions: `instructions WORK COUNT`, a server and its clients in one process.
 //!
 //! `encode`: events emitted while nobody is connected. `decode`: events that no handler takes. `echo`: an event answered by
-//! an event, one at a time. `route`: a broadcast's copies to a hundred clients. `polling`: an event posted, and the event that
+//! an event, one at a time; `large`: the same with 16 KiB. `route`: a broadcast's copies to a hundred clients. `polling`: an event posted, and the event that
 //! answers it fetched, on one connection.
 //!
 //! Nothing is measured here: `cargo xtask test` runs it under callgrind with COUNT and with twice as many, and the
@@ -14,12 +14,14 @@ use std::process::ExitCode;
 
 use erlen::{Raw, RawArgs, Server, Socket};
 use erlen_bench::event::{self, ARGUMENT_LEN};
-use erlen_bench::frame::masked_text;
+use erlen_bench::frame::{masked_text, unmasked_text};
 use erlen_bench::handshake::{Handshake, Headers, Step, request};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Bytes of the string that an event of `large` carries.
+const LARGE: usize = 16 * 1024;
 /// Clients of `route`.
 const CLIENTS: usize = 100;
 /// Events of `decode` that one write carries.
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let work = arguments.next();
     let (Some(work), Some(count)) = (work, arguments.next().and_then(|count| count.parse().ok())) else {
-        eprintln!("usage: instructions encode|decode|echo|route|polling COUNT");
+        eprintln!("usage: instructions encode|decode|echo|large|route|polling COUNT");
         return ExitCode::from(2);
     };
     match run(&work, count) {
@@ -54,7 +56,8 @@ fn run(work: &str, count: usize) -> Done {
     match work {
         "encode" => encode(&io, count),
         "decode" => decode(address, count),
-        "echo" => echo(address, count),
+        "echo" => echo(address, ARGUMENT_LEN, count),
+        "large" => echo(address, LARGE, count),
         "route" => route(&io, address, count),
         "polling" => polling(address, count),
         _ => Err("no such work".into()),
@@ -73,19 +76,21 @@ fn decode(address: SocketAddr, count: usize) -> Done {
     let mut client = join(address)?;
     let argument = "x".repeat(ARGUMENT_LEN);
     let burst = masked_text(format!(r#"42["nobody","{argument}"]"#).as_bytes()).repeat(BURST);
+    let mut answer = room(r#"431[""]"#.len() + ARGUMENT_LEN);
     for _ in 0..count / BURST {
         client.write_all(&burst)?;
         // The answer comes behind them.
-        round_trip(&mut client, &event::ack(ARGUMENT_LEN), "431[]".len() + ARGUMENT_LEN + 2)?;
+        round_trip(&mut client, &event::ack(ARGUMENT_LEN), &mut answer)?;
     }
     Ok(())
 }
 
-fn echo(address: SocketAddr, count: usize) -> Done {
+fn echo(address: SocketAddr, length: usize, count: usize) -> Done {
     let mut client = join(address)?;
-    let frame = event::echo(ARGUMENT_LEN);
+    let frame = event::echo(length);
+    let mut answer = room(r#"42["echo",""]"#.len() + length);
     for _ in 0..count {
-        round_trip(&mut client, &frame, r#"42["echo",""]"#.len() + ARGUMENT_LEN)?;
+        round_trip(&mut client, &frame, &mut answer)?;
     }
     Ok(())
 }
@@ -93,10 +98,11 @@ fn echo(address: SocketAddr, count: usize) -> Done {
 fn route(io: &Server, address: SocketAddr, count: usize) -> Done {
     let mut clients = (0..CLIENTS).map(|_| join(address)).collect::<Result<Vec<_>, _>>()?;
     let argument = "x".repeat(ARGUMENT_LEN);
+    let mut copy = room(r#"42["bcast",""]"#.len() + ARGUMENT_LEN);
     for _ in 0..count / CLIENTS {
         io.emit("bcast", argument.as_str())?;
         for client in &mut clients {
-            receive(client, r#"42["bcast",""]"#.len() + ARGUMENT_LEN)?;
+            receive(client, &mut copy)?;
         }
     }
     Ok(())
@@ -143,20 +149,24 @@ fn poll(client: &mut TcpStream, request: &str, end: &str) -> Result<String, Box<
     Ok(String::from_utf8(answer)?)
 }
 
-fn round_trip(client: &mut TcpStream, frame: &[u8], answer: usize) -> Done {
+fn round_trip(client: &mut TcpStream, frame: &[u8], answer: &mut [u8]) -> Done {
     client.write_all(frame)?;
     receive(client, answer)
 }
 
-/// Reads one frame with a payload of so many bytes, fewer than 126.
-fn receive(client: &mut TcpStream, payload: usize) -> Done {
-    let mut frame = [0; 2 + 125];
-    let frame = frame.get_mut(..2 + payload).ok_or("a long frame")?;
+/// Room for a frame of text with a payload of so many bytes, its header written.
+fn room(payload: usize) -> Vec<u8> {
+    unmasked_text(&vec![0; payload])
+}
+
+/// Reads a frame over one of the same length.
+fn receive(client: &mut TcpStream, frame: &mut [u8]) -> Done {
+    let header = frame.first_chunk::<2>().copied();
     client.read_exact(frame)?;
-    match frame {
-        [0x81, length, ..] if usize::from(*length) == payload => Ok(()),
-        other => Err(format!("unexpected {:?}", String::from_utf8_lossy(other)).into()),
+    if frame.first_chunk() == header.as_ref() {
+        return Ok(());
     }
+    Err(format!("unexpected {:?}", String::from_utf8_lossy(frame)).into())
 }
 
 /// A client that has joined the default namespace.

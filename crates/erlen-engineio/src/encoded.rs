@@ -2,8 +2,10 @@
 //!
 //! One contiguous buffer holds the WebSocket header and the packet behind it. A WebSocket takes
 //! all of it, a polling payload takes what stands behind the header. A clone is a reference, of one word.
+//! A short packet is copied out of the buffer in which it grew, which serves the next one; a long one keeps it.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -20,7 +22,10 @@ thread_local! {
 /// Bytes that the scratch keeps for the next packet.
 const SCRATCH_KEPT: usize = 64 * 1024;
 
-/// An encoded packet. Cheap to clone: the bytes are shared.
+/// From this length on a packet keeps the buffer in which it grew: a copy would cost more than another block.
+const LONG: usize = 4 * 1024;
+
+/// An encoded packet. Cheap to clone: the bytes are shared. A long one has them in its head.
 #[derive(Clone)]
 pub struct EncodedPacket(ThinArc<Head, u8>);
 
@@ -31,6 +36,8 @@ struct Head {
     kind: Kind,
     /// Set once a slow client keeps the packet; `None` in it: the packet is never freed, and not counted.
     hold: OnceLock<Option<Hold>>,
+    /// The bytes of a long packet, behind what is left of the room for its header.
+    long: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,6 +52,17 @@ impl EncodedPacket {
         Self::build(Kind::Text, |buffer| {
             buffer.push(b'4');
             write(buffer);
+        })
+    }
+
+    /// The same where `write` may fail.
+    ///
+    /// # Errors
+    /// That of `write`.
+    pub fn try_text_message<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Self, E> {
+        Self::try_build(Kind::Text, |buffer| {
+            buffer.push(b'4');
+            write(buffer)
         })
     }
 
@@ -82,11 +100,22 @@ impl EncodedPacket {
     }
 
     fn build(kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let built = Self::try_build(kind, |buffer| {
+            write(buffer);
+            Ok::<_, Infallible>(())
+        });
+        match built {
+            Ok(packet) => packet,
+            Err(never) => match never {},
+        }
+    }
+
+    fn try_build<E>(kind: Kind, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Self, E> {
         // Taken out, since `write` may encode a packet too.
         let mut buffer = SCRATCH.take();
         buffer.clear();
         buffer.extend_from_slice(&[0; MAX_HEADER]);
-        write(&mut buffer);
+        write(&mut buffer)?;
         let opcode = match kind {
             Kind::Text => Opcode::Text,
             Kind::Binary => Opcode::Binary,
@@ -95,12 +124,27 @@ impl EncodedPacket {
         let length = frame::write_header(&mut header, opcode, buffer.len() - MAX_HEADER);
         let start = MAX_HEADER - length;
         buffer[start..MAX_HEADER].copy_from_slice(&header[..length]);
-        let head = Head { header: length as u8, kind, hold: OnceLock::new() };
-        let packet = Self(ThinArc::from_header_and_slice(head, &buffer[start..]));
-        if buffer.capacity() <= SCRATCH_KEPT {
-            SCRATCH.set(buffer);
+        Ok(Self::finish(kind, length, start, buffer))
+    }
+
+    /// Of a buffer that holds a frame from `start` on.
+    fn finish(kind: Kind, header: usize, start: usize, buffer: Vec<u8>) -> Self {
+        let mut head = Head { header: header as u8, kind, hold: OnceLock::new(), long: Vec::new() };
+        let length = buffer.len();
+        if length < LONG {
+            let packet = Self(ThinArc::from_header_and_slice(head, &buffer[start..]));
+            if buffer.capacity() <= SCRATCH_KEPT {
+                SCRATCH.set(buffer);
+            }
+            return packet;
         }
-        packet
+        // The next one may be as long, and should not have to grow then.
+        SCRATCH.set(Vec::with_capacity(length.min(SCRATCH_KEPT)));
+        if buffer.capacity() - length > length / 4 {
+            return Self(ThinArc::from_header_and_slice(head, &buffer[start..]));
+        }
+        head.long = buffer;
+        Self(ThinArc::from_header_and_slice(head, &[]))
     }
 
     #[inline]
@@ -111,13 +155,14 @@ impl EncodedPacket {
     /// The whole WebSocket frame, header first.
     #[inline]
     pub fn websocket_frame(&self) -> &[u8] {
-        &self.0.slice
+        let head = self.head();
+        if head.long.is_empty() { &self.0.slice } else { &head.long[MAX_HEADER - usize::from(head.header)..] }
     }
 
     /// The packet without the WebSocket header: type digit and text, or the bare bytes of a binary message.
     #[inline]
     pub fn body(&self) -> &[u8] {
-        &self.0.slice[usize::from(self.head().header)..]
+        &self.websocket_frame()[usize::from(self.head().header)..]
     }
 
     /// Whether this is a binary message.
@@ -138,7 +183,7 @@ impl EncodedPacket {
 
     /// Its memory: the bytes, and what stands before them.
     fn weight(&self) -> usize {
-        size_of::<Head>() + 2 * size_of::<usize>() + self.0.slice.len()
+        size_of::<Head>() + 2 * size_of::<usize>() + self.0.slice.len() + self.head().long.capacity()
     }
 
     /// Appends the packet as a polling payload has it: text as it is, binary as `b` and base64.
@@ -218,10 +263,46 @@ mod tests {
 
     #[test]
     fn long_packets_get_longer_headers() {
-        for (len, header) in [(125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+        for (len, header) in [(125, 2), (126, 4), (LONG, 4), (65_535, 4), (65_536, 10)] {
             let packet = EncodedPacket::binary_message(&vec![7; len]);
             assert_eq!(packet.websocket_frame().len(), header + len);
             assert_eq!(packet.body().len(), len);
         }
+    }
+
+    #[test]
+    fn a_long_packet_lies_where_it_was_written() {
+        for len in [LONG, 10 * LONG, 2 * SCRATCH_KEPT] {
+            let mut written = std::ptr::null();
+            let packet = EncodedPacket::text_message(|buffer| {
+                buffer.reserve_exact(len);
+                written = buffer.as_ptr_range().end;
+                buffer.resize(buffer.len() + len, b'x');
+            });
+            assert_eq!(packet.body()[1..].as_ptr(), written, "{len}");
+            assert_eq!(packet.body().len(), 1 + len);
+        }
+    }
+
+    #[test]
+    fn a_packet_takes_little_more_memory_than_its_bytes() {
+        for len in [1, LONG - 100, LONG, 5 * LONG, 33 * LONG] {
+            let packet = EncodedPacket::text_message(|buffer| {
+                buffer.reserve(3 * len);
+                buffer.resize(buffer.len() + len, b'x');
+            });
+            assert!(packet.share() < len + len / 2 + 200, "{} for {len}", packet.share());
+            assert_eq!(packet.body(), [&b"4"[..], &vec![b'x'; len]].concat());
+        }
+    }
+
+    #[test]
+    fn a_packet_that_cannot_be_written_leaves_the_next_one_alone() {
+        let failed = EncodedPacket::try_text_message(|buffer| {
+            buffer.extend_from_slice(b"half of it");
+            Err("no more")
+        });
+        assert_eq!(failed, Err("no more"));
+        assert_eq!(EncodedPacket::control("2").websocket_frame(), b"\x81\x012");
     }
 }

@@ -66,9 +66,10 @@ impl DynamicNamespaces {
     /// # Errors
     /// As [`Namespace::emit`].
     pub fn emit(&self, event: &str, data: impl IntoArgs) -> Result<(), EmitError> {
-        let event = Event::new(event, &data, self.engine.app().shared.limits.max_attachments)?;
+        let max_attachments = self.engine.app().shared.limits.max_attachments;
+        let event = Event::new("/", event, &data, max_attachments)?;
         for namespace in self.namespaces() {
-            namespace.broadcast_to_all(event.clone());
+            namespace.broadcast_to_all(event.within(namespace.name()));
         }
         Ok(())
     }

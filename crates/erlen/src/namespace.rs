@@ -280,7 +280,7 @@ impl Namespace {
     }
 
     pub(crate) fn encode(&self, event: &str, data: impl IntoArgs) -> Result<Event, EmitError> {
-        Event::new(event, &data, self.limits().max_attachments)
+        Event::new(self.name(), event, &data, self.limits().max_attachments)
     }
 
     pub(crate) fn tell_outgoing(&self, event: &Event, socket: Option<&Socket>) {

@@ -120,7 +120,7 @@ impl Socket {
 
     fn emit_as(&self, event: &str, data: impl IntoArgs, delivery: Delivery) -> Result<(), EmitError> {
         let encoded = self.encode(event, data)?;
-        self.send(encoded.packets(self.0.namespace.name(), None), delivery);
+        self.send(encoded.packets(), delivery);
         Ok(())
     }
 
@@ -160,7 +160,7 @@ impl Socket {
             let id = self.next_ack_id();
             self.expect_ack(id, Slot::One(sender))?;
             let pending = Pending::new(self.clone(), id);
-            self.send(encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
+            self.send(encoded.packets_with_ack(self.0.namespace.name(), id), Delivery::Queued);
             Ok(pending)
         });
         AckFuture::new(async move { ack::one(begun?, receiver, timeout).await })
@@ -180,7 +180,7 @@ impl Socket {
         let encoded = self.encode(event, data).map_err(AckError::Emit)?;
         let id = self.next_ack_id();
         self.expect_ack(id, Slot::Many(sink))?;
-        self.send(encoded.packets(self.0.namespace.name(), Some(id)), Delivery::Queued);
+        self.send(encoded.packets_with_ack(self.0.namespace.name(), id), Delivery::Queued);
         Ok(())
     }
 

@@ -253,8 +253,8 @@ impl TestClient {
     /// # Errors
     /// When the arguments cannot be serialized.
     pub async fn emit(&mut self, event: &str, data: impl IntoArgs) -> Result<(), TestError> {
-        let event = Event::new(event, &data, usize::MAX).map_err(TestError::Emit)?;
-        self.send(&event.packets(&self.namespace, None)).await;
+        let event = Event::new(&self.namespace, event, &data, usize::MAX).map_err(TestError::Emit)?;
+        self.send(&event.packets()).await;
         Ok(())
     }
 
@@ -267,10 +267,10 @@ impl TestClient {
         event: &str,
         data: impl IntoArgs,
     ) -> Result<T, TestError> {
-        let event = Event::new(event, &data, usize::MAX).map_err(TestError::Emit)?;
+        let event = Event::new(&self.namespace, event, &data, usize::MAX).map_err(TestError::Emit)?;
         let id = self.next_ack;
         self.next_ack += 1;
-        self.send(&event.packets(&self.namespace, Some(id))).await;
+        self.send(&event.packets_with_ack(&self.namespace, id)).await;
         loop {
             if let Some(args) = self.acks.remove(&id) {
                 return args.get(0).or_else(|_| args.all()).map_err(TestError::Decode);

@@ -11,11 +11,26 @@ const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 /// How many bytes come before the first quote, backslash or control character.
 #[inline]
 pub(crate) fn plain_len(bytes: &[u8]) -> usize {
+    // Most names and keys end in their first word.
+    match bytes.first_chunk().and_then(first_special) {
+        Some(at) => at,
+        None => long_plain_len(bytes),
+    }
+}
+
+fn long_plain_len(bytes: &[u8]) -> usize {
     let mut rest = bytes;
-    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
-        let special = special_bytes(u64::from_le_bytes(*word));
-        if special != 0 {
-            return bytes.len() - rest.len() + (special.trailing_zeros() / 8) as usize;
+    // Four words a comparison. As words, not as bytes, the compiler makes wide instructions of them.
+    while let Some((block, behind)) = rest.split_first_chunk::<32>() {
+        let (words, _) = block.as_chunks();
+        if words.iter().fold(0, |found, word| found | special_bytes(word)) != 0 {
+            break;
+        }
+        rest = behind;
+    }
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        if let Some(at) = first_special(word) {
+            return bytes.len() - rest.len() + at;
         }
         rest = behind;
     }
@@ -23,9 +38,18 @@ pub(crate) fn plain_len(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + rest.iter().position(special).unwrap_or(rest.len())
 }
 
+/// Where the first byte of a word is that is a quote, a backslash or a control character.
+fn first_special(word: &[u8; 8]) -> Option<usize> {
+    match special_bytes(word) {
+        0 => None,
+        special => Some((special.trailing_zeros() / 8) as usize),
+    }
+}
+
 /// The high bit of each byte that is a quote, a backslash or a control character. Borrows can set
 /// bits above a true one, so only the lowest counts.
-fn special_bytes(word: u64) -> u64 {
+fn special_bytes(word: &[u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(*word);
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;

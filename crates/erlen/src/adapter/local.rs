@@ -52,7 +52,7 @@ impl LocalNode {
 
     /// Sends an event to its recipients on this node: encoded once, queued for each.
     pub fn broadcast(&self, broadcast: &Broadcast) {
-        let packets = broadcast.event.packets(self.namespace(), None);
+        let packets = broadcast.event.clone().packets();
         self.0.rooms.for_each(&broadcast.target, |socket| {
             socket.send(packets.iter().cloned(), broadcast.delivery);
         });
@@ -60,7 +60,7 @@ impl LocalNode {
 
     /// The same, asking for acks under `id`; answers how many it reached.
     pub fn broadcast_with_ack(&self, broadcast: &Broadcast, id: u64, sink: &Arc<dyn AckSink>) -> usize {
-        let packets = broadcast.event.packets(self.namespace(), Some(id));
+        let packets = broadcast.event.packets_with_ack(self.namespace(), id);
         let mut reached = 0;
         self.0.rooms.for_each(&broadcast.target, |socket| {
             if socket.expect_ack(id, Slot::Many(Arc::clone(sink))).is_ok() {
