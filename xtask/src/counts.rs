@@ -11,9 +11,9 @@ use crate::tools;
 /// the client's part and all wake-ups, the same with 16 KiB, a broadcast's copy to one of a hundred, an event posted and its answer fetched, all likewise.
 const COUNTED: [(&str, u64); 6] = [
     ("encode", 2_170),
-    ("decode", 2_710),
-    ("echo", 9_360),
-    ("large", 66_630),
+    ("decode", 2_490),
+    ("echo", 9_200),
+    ("large", 66_380),
     ("route", 980),
     ("polling", 33_020),
 ];

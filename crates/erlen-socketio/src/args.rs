@@ -56,6 +56,8 @@ impl fmt::Debug for Text<'_> {
 pub(crate) struct Element {
     start: usize,
     end: usize,
+    /// It is known to be a string without escapes.
+    plain: bool,
 }
 
 impl Element {
@@ -65,17 +67,22 @@ impl Element {
         if let Some(inside) = json.strip_prefix("[\"") {
             let end = 2 + plain_len(inside.as_bytes());
             if json.as_bytes().get(end) == Some(&b'"') {
-                return Self { start: 1, end: end + 1 };
+                return Self { start: 1, end: end + 1, plain: true };
             }
         }
         let mut tokens = Tokens::new(json);
         tokens.next();
         let start = tokens.skip_separators();
         if json.as_bytes().get(start) == Some(&b']') {
-            return Self { start, end: start };
+            return Self { start, end: start, plain: false };
         }
         tokens.skip_value();
-        Self { start, end: tokens.position() }
+        Self { start, end: tokens.position(), plain: false }
+    }
+
+    /// Whether `inside`, which stands between its quotes, has escapes.
+    pub(crate) fn has_escapes(self, inside: &str) -> bool {
+        !self.plain && inside.contains('\\')
     }
 
     /// Its text; of a string, what stands between the quotes.
@@ -110,7 +117,7 @@ impl<'a> Args<'a> {
     /// U+FFFD; an ack, which has no name, gives its first argument if that is a string or number.
     pub fn event_name(&self) -> Cow<'_, str> {
         match self.first.token(&self.json) {
-            Some(Token::String(inside)) if inside.contains('\\') => unescape(inside).collect(),
+            Some(Token::String(inside)) if self.first.has_escapes(inside) => unescape(inside).collect(),
             Some(Token::String(text) | Token::Scalar(text)) => Cow::Borrowed(text),
             _ => Cow::Borrowed(""),
         }

@@ -194,19 +194,19 @@ fn check_event(config: &DecoderConfig, payload: &str) -> Result<Element, DecodeE
     check_array(config, payload)?;
     let name = Element::first(payload);
     match name.token(payload) {
-        Some(Token::String(inside)) if is_reserved(inside) => Err(DecodeError::ReservedEvent),
-        Some(Token::String(_)) => Ok(name),
+        Some(Token::String(inside)) => {
+            let reserved =
+                if name.has_escapes(inside) { is_reserved(inside) } else { is_reserved_event(inside) };
+            if reserved { Err(DecodeError::ReservedEvent) } else { Ok(name) }
+        }
         // Of all scalars, the numbers alone end in a digit.
         Some(Token::Scalar(text)) if text.ends_with(|c: char| c.is_ascii_digit()) => Ok(name),
         _ => Err(DecodeError::EventName),
     }
 }
 
-/// The same as `is_reserved_event` for the inside of a JSON string.
+/// The same as `is_reserved_event` for the inside of a JSON string with escapes.
 fn is_reserved(inside: &str) -> bool {
-    if !inside.contains('\\') {
-        return is_reserved_event(inside);
-    }
     // The longest reserved name has 14 characters.
     let mut name = [0; 16];
     let mut length = 0;

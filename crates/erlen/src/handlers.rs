@@ -3,6 +3,7 @@
 //! A pattern of namespaces and each namespace that it has made share one set. Not how they are called: that is inbox.rs.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -82,7 +83,7 @@ impl HandlerSet {
 /// All that was registered on a namespace.
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
-    pub(crate) events: HashMap<String, Arc<Registered>>,
+    pub(crate) events: HashMap<String, Arc<Registered>, BuildHasherDefault<NameHasher>>,
     pub(crate) fallback: Option<Arc<Registered>>,
     pub(crate) any: Vec<AnyHandler>,
     pub(crate) any_outgoing: Vec<OutgoingListener>,
@@ -91,6 +92,28 @@ pub(crate) struct Handlers {
     pub(crate) connect: Vec<AnyHandler>,
     pub(crate) disconnecting: Vec<AnyHandler>,
     pub(crate) disconnect: Vec<AnyHandler>,
+}
+
+/// FNV-1a, for a table into which the application alone puts names. Clients' names are looked up in it, and however they are
+/// chosen, each meets those that are registered, and no more.
+pub(crate) struct NameHasher(u64);
+
+impl Default for NameHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Handlers {

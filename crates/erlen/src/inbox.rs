@@ -202,7 +202,9 @@ impl Socket {
         let next = loop {
             let Some(work) = state.inbox.queue.pop_front() else {
                 state.inbox.running = false;
-                state.inbox.queue = VecDeque::new();
+                if state.inbox.queue.capacity() > 0 {
+                    state.inbox.queue = VecDeque::new();
+                }
                 break None;
             };
             relieved |= state.inbox.shrank(work.bytes(), limits);
@@ -284,7 +286,7 @@ impl Socket {
         let call = Call { registered, id, arrived, bytes };
         for middleware in &handlers.event_middlewares {
             if let Err(error) = self.call(middleware, Some(args.clone()), id, None).await {
-                return call.settle(&self, Err(error), Instant::now());
+                return call.settle(&self, Err(error), arrived.elapsed());
             }
         }
         if nobody {
@@ -402,17 +404,22 @@ impl Call {
     fn start(self, socket: &Socket, args: RawArgs, started: Instant) -> Option<BoxFuture<()>> {
         let polled = self.poll_once(socket, args);
         let now = Instant::now();
-        self.warn_if_held(socket, now.saturating_duration_since(started));
+        let took = now.saturating_duration_since(self.arrived);
+        // It has not run for longer than since its event arrived.
+        if took > HELD_TOO_LONG {
+            self.warn_if_held(socket, now.saturating_duration_since(started));
+        }
         match polled {
             Ok(verdict) => {
-                self.settle(socket, verdict, now);
+                self.settle(socket, verdict, took);
                 None
             }
             Err(future) => {
                 let socket = socket.clone();
                 Some(Box::pin(async move {
                     let verdict = Caught(future).await;
-                    self.settle(&socket, verdict, Instant::now());
+                    let took = self.arrived.elapsed();
+                    self.settle(&socket, verdict, took);
                 }))
             }
         }
@@ -438,8 +445,7 @@ impl Call {
     }
 
     /// Acknowledges, and counts.
-    fn settle(&self, socket: &Socket, verdict: Verdict, now: Instant) {
-        let took = now.saturating_duration_since(self.arrived);
+    fn settle(&self, socket: &Socket, verdict: Verdict, took: Duration) {
         socket.client().shard().metrics.handlers.record(took);
         if let Some(stats) = &self.registered.stats {
             let outcome = if verdict.is_ok() { EventOutcome::Done } else { EventOutcome::Failed };
