@@ -114,7 +114,8 @@ class Running:
         """Stop the server, and wait until `run()` has returned."""
         if self.thread.is_alive():
             self.socketio.stop()
-        self.thread.join(DEADLINE)
+        # Half of one goes to clients that do not listen.
+        self.thread.join(2 * DEADLINE)
         assert not self.thread.is_alive(), "run() did not return after stop()"
 
 

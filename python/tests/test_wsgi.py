@@ -11,6 +11,7 @@ import io
 import os
 import pathlib
 import re
+import statistics
 import sys
 import wsgiref.validate
 
@@ -618,8 +619,10 @@ def times_slept(process):
     """How often the threads that answer pages have let go of a processor to wait."""
     slept = 0
     for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
-        if (task / "comm").read_text().startswith(("erlen-shard", "erlen-wsgi")):
-            slept += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", (task / "status").read_text(), re.M).group(1))
+        # It may end while it is looked at.
+        with contextlib.suppress(OSError):
+            if (task / "comm").read_text().startswith(("erlen-shard", "erlen-wsgi")):
+                slept += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", (task / "status").read_text(), re.M).group(1))
     return slept
 
 
@@ -633,13 +636,15 @@ def test_threads_on_one_core_hand_over_the_requests_of_a_moment_together(engine,
         program = stack.enter_context(started(sys.executable, "one_core.py", folder=tmp_path))
         clients = [stack.enter_context(Connection(program.port())) for _ in range(connections)]
         assert all(client.ask("GET /") == (200, b"page") for client in clients)
-        before = times_slept(program.process)
+        slept = []
         for _ in range(waves):
+            before = times_slept(program.process)
             for client in clients:
                 client.send_request("GET /")
             assert all(client.answer().read() == b"page" for client in clients)
-        slept = times_slept(program.process) - before
-    assert slept < waves * connections / 2, f"{slept} times for {waves * connections} requests"
+            slept.append(times_slept(program.process) - before)
+    # Where the client is kept from sending, the requests of a wave are of several moments: of most waves they are not.
+    assert statistics.median(slept) < connections / 2, f"{slept} times for {connections} requests each"
 
 
 # The framing of requests.
