@@ -12,10 +12,10 @@ use crate::tools;
 const COUNTED: [(&str, u64); 6] = [
     ("encode", 2_170),
     ("decode", 2_490),
-    ("echo", 9_200),
-    ("large", 66_380),
+    ("echo", 7_250),
+    ("large", 64_440),
     ("route", 980),
-    ("polling", 33_020),
+    ("polling", 31_500),
 ];
 
 /// What the shorter run does.

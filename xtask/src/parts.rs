@@ -49,7 +49,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), Failure> {
 
 /// All tests of all crates, doctests among them.
 fn rust() -> Result<(), Failure> {
-    step("cargo test", cargo(&["test", "--workspace", "--features", "erlen/tls"]))
+    step("cargo test", cargo(&["test", "--workspace", "--features", "erlen/tls"]))?;
+    let portable = ["test", "--package", "erlen", "--features", "tls,portable", "--test", "it"];
+    step("cargo test, as on other systems", cargo(&portable))
 }
 
 /// Every fuzz target for some seconds, on the stable toolchain.

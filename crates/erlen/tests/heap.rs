@@ -86,11 +86,11 @@ fn idle(client: fn(SocketAddr) -> TcpStream) -> (f64, f64) {
 }
 
 #[test]
-fn an_idle_websocket_connection_takes_at_most_two_kibibytes_in_six_blocks() {
+fn an_idle_websocket_connection_takes_at_most_two_kibibytes_in_four_blocks() {
     let (bytes, blocks) = idle(join);
     println!("an idle connection: {bytes:.0} bytes in {blocks:.2} blocks");
     assert!(bytes <= 2048.0, "{bytes} bytes");
-    assert!(blocks <= 6.5, "{blocks} blocks");
+    assert!(blocks <= 4.5, "{blocks} blocks");
 }
 
 #[test]

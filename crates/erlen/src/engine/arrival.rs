@@ -20,12 +20,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Response, header};
-use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-use super::connection::Task;
+use super::guest::{Guest, Seat};
 use super::head::Head as _;
 use super::http::{Body, Exchange, Takeover, empty};
 use super::raw_answer::{self, Last};
@@ -34,15 +33,14 @@ use super::raw_head::RawHead;
 use super::rewound::Rewound;
 use super::shard::Local;
 use super::upgrade::{self, Purpose};
+use super::watched::Socket;
 use super::{Application, Below, Engine, NEVER};
 
 /// What a connection has become.
-pub(crate) enum Arrival<A: Application> {
-    /// A WebSocket, and the task that serves it.
-    WebSocket(Task<A>),
+pub(crate) enum Arrival {
     /// Something for the HTTP server, and since when its request is waited for.
     Http(Rewound, Instant),
-    /// Nothing is left to do here.
+    /// Nothing is left to do here: it has ended, or is a WebSocket by now.
     Over,
 }
 
@@ -51,12 +49,15 @@ impl<A: Application> Engine<A> {
     /// stopped.
     pub(crate) async fn receive(
         self: &Arc<Self>,
-        mut tcp: TcpStream,
+        socket: Socket,
         below: Below,
         stopped: watch::Receiver<()>,
-    ) -> Arrival<A> {
+    ) -> Arrival {
         let Some(local) = Local::here() else {
-            return Arrival::Http(Rewound::new(tcp, Bytes::new()), Instant::now());
+            return Arrival::Over;
+        };
+        let Ok(guest) = Seat::take(&local, socket) else {
+            return Arrival::Over;
         };
         let mut stop = stopped.clone();
         let stop = pin!(async move { drop(stop.changed().await) });
@@ -65,27 +66,30 @@ impl<A: Application> Engine<A> {
         loop {
             let since = Instant::now();
             silence.until = since + timeout;
-            let heard = poll_fn(|cx| match self.poll_hear(&local, &mut tcp, cx) {
+            let heard = poll_fn(|cx| match self.poll_hear(&local, &guest, cx) {
                 Poll::Pending => silence.poll_end(cx).map(|()| None),
                 heard => heard,
             });
             let (head, mut behind) = match heard.await {
                 Some(Heard::Request(head, behind)) => (head, behind),
-                Some(Heard::Other(read)) => return Arrival::Http(Rewound::new(tcp, read), since),
+                Some(Heard::Other(read)) => {
+                    let tcp = guest.release().and_then(TcpStream::from_std);
+                    return tcp.map_or(Arrival::Over, |tcp| Arrival::Http(Rewound::new(tcp, read), since));
+                }
                 None => return Arrival::Over,
             };
             let body = if head.body_length() > 0 { std::mem::take(&mut behind) } else { Vec::new() };
-            let Some(reply) = self.reply(&tcp, &head, body, below).await else {
+            let Some(reply) = self.reply(&guest, &head, body, below).await else {
                 return Arrival::Over;
             };
             if let Some(purpose) = reply.purpose {
                 let answer = raw_answer::switching_protocols(reply.answer);
-                let task = upgrade::switch(&local, self, tcp, &answer, &behind, purpose);
-                return task.map_or(Arrival::Over, Arrival::WebSocket);
+                upgrade::switch(&local, self, guest, &answer, &behind, purpose);
+                return Arrival::Over;
             }
             let goes_on = behind.is_empty() && matches!(stopped.has_changed(), Ok(false));
             let last = if goes_on { reply.last } else { Last::Yes };
-            match raw_answer::write(&mut tcp, &local.date, reply.answer, last).await {
+            match raw_answer::write(&guest, &local.date, reply.answer, last).await {
                 Ok(Last::No) => {}
                 Ok(Last::Yes) | Err(_) => return Arrival::Over,
             }
@@ -93,14 +97,12 @@ impl<A: Application> Engine<A> {
     }
 
     /// Reads once; `None` where the connection has ended.
-    fn poll_hear(&self, local: &Local<A>, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
+    fn poll_hear(&self, local: &Local<A>, guest: &Guest, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
         let mut buffer = local.read_buffer.borrow_mut();
-        let mut buffer = ReadBuf::new(&mut buffer);
-        let result = ready!(Pin::new(tcp).poll_read(cx, &mut buffer));
-        let read = buffer.filled();
-        if result.is_err() || read.is_empty() {
-            return Poll::Ready(None);
-        }
+        let read = match ready!(guest.poll_read(cx, &mut buffer)) {
+            Ok(0) | Err(_) => return Poll::Ready(None),
+            Ok(n) => buffer.get(..n).unwrap_or_default(),
+        };
         Poll::Ready(Some(match RawHead::parse(read, &self.options.path, self.session_config.max_payload) {
             Some((head, behind)) => Heard::Request(Box::new(head), behind),
             None => Heard::Other(Bytes::copy_from_slice(read)),
@@ -110,12 +112,12 @@ impl<A: Application> Engine<A> {
     /// What is answered to a request whose body begins so; `None` if the peer has gone before.
     async fn reply(
         self: &Arc<Self>,
-        tcp: &TcpStream,
+        guest: &Guest,
         head: &RawHead,
         body: Vec<u8>,
         below: Below,
     ) -> Option<Reply<A>> {
-        let incoming = Incoming::new(tcp, head.body_length().saturating_sub(body.len()));
+        let incoming = Incoming::new(guest, head.body_length().saturating_sub(body.len()));
         let mut body = RawBody::new(&incoming, body);
         let (answer, purpose) = match Exchange::begin(self, head, below, Takeover::Possible) {
             Ok(mut exchange) => {

@@ -5,8 +5,9 @@
 //!    └── refused, expired ───────────────────────────────────────────▲    any ── EOF, broken ──────▲
 //! ```
 //!
-//! A small task reads; the shard's driver writes, once a turn, whatever was queued. Nothing else exists for
-//! an idle connection: it reads through a buffer of the thread and keeps an incomplete tail alone.
+//! The shard's driver reads the socket when it has something (`watched.rs`), and writes, once a turn, whatever was queued.
+//! Nothing else exists for an idle connection: it reads through a buffer of the thread and keeps an incomplete tail alone.
+//! A stream that is no TCP socket (TLS, a pipe), and every stream on other systems than Linux, is read by a small task.
 
 mod write;
 
@@ -15,16 +16,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Instant;
 
 use erlen_engineio::frame::{self, Assembler, AssemblerLimits, FrameError, Incoming};
 use erlen_engineio::payload::{self, PayloadPacket};
 use erlen_engineio::{CloseReason, Message, Packet, Probe, ProbeStep};
-use tokio::time::Sleep;
 
-use super::shard::{Local, Slot};
+use super::shard::{Local, Shard, Slot, Tenant, slot};
 use super::stream::Stream;
+use super::watched::Readiness;
 use super::{Application, Client};
 use write::{Outbound, Written};
 
@@ -40,6 +41,8 @@ pub(super) struct Connection<A: Application> {
     mode: Cell<Mode>,
     /// A layer below the stream (TLS) holds bytes that it could not write yet.
     unflushed: Cell<bool>,
+    slot: Slot,
+    /// Of its task; of a watched socket, made when somebody has to wake it.
     waker: RefCell<Option<Waker>>,
 }
 
@@ -67,17 +70,20 @@ enum End {
 }
 
 impl<A: Application> Connection<A> {
-    /// Takes over a stream for a session that was opened on it, or that it wants to probe, on the
-    /// session's shard. `answer`: what has to be written first. `leftover`: what was read behind the handshake.
+    /// Takes over a stream for a session that was opened on it, or that it wants to probe, on the session's shard.
+    /// `seat`: where the socket is watched, if it is already. `answer`: what has to be written first. `leftover`: what
+    /// was read behind the handshake.
     pub(super) fn start(
         local: &Rc<Local<A>>,
         client: Arc<Client<A>>,
         stream: Stream,
+        seat: Option<Slot>,
         answer: &[u8],
         leftover: &[u8],
         role: Role,
-    ) -> Task<A> {
+    ) {
         let mode = if role == Role::Probe { Mode::Probing } else { Mode::Open };
+        let slot = seat.unwrap_or_else(|| slot(local.tenants.borrow().vacant_key()));
         let connection = Rc::new(Self {
             client,
             stream: RefCell::new(stream),
@@ -85,15 +91,141 @@ impl<A: Application> Connection<A> {
             outbound: RefCell::default(),
             mode: Cell::new(mode),
             unflushed: Cell::new(false),
+            slot,
             waker: RefCell::new(None),
         });
-        let slot = local.connections.borrow_mut().insert(Rc::clone(&connection));
-        // A process has fewer descriptors than that.
-        let slot = Slot::try_from(slot).unwrap_or(Slot::MAX);
+        local.seat(seat, Tenant::WebSocket(Rc::clone(&connection)));
         local.shard.add_load(1);
-        let task = Task { local: Rc::clone(local), connection, slot, closing: None };
-        task.begin(role, answer, leftover);
-        task
+        if seat.is_none() && connection.stream.borrow_mut().watch(&local.sockets, slot).is_err() {
+            connection.lost(CloseReason::TransportError, "the system watches no more sockets");
+            return connection.leave(local);
+        }
+        connection.begin(local, role, answer, leftover);
+        if !connection.is_watched() {
+            let task = Task { local: Rc::clone(local), connection };
+            tokio::task::spawn_local(tokio::task::unconstrained(task));
+        } else if connection.stream.borrow().is_readable() {
+            connection.wake(local);
+        }
+    }
+
+    fn begin(&self, local: &Local<A>, role: Role, answer: &[u8], leftover: &[u8]) {
+        // Before the answer: a client that has it may poll already, and its request has to see the probe.
+        let refused =
+            role == Role::Probe && self.client.begin_probe(Instant::now(), self.slot) == Probe::Refused;
+        if !answer.is_empty() {
+            self.greet(local, role, answer);
+        }
+        if role == Role::Transport {
+            self.client.lock().connection = Some(self.slot);
+        }
+        if refused {
+            self.close(local, None);
+        }
+        if !leftover.is_empty()
+            && let Err(end) = self.receive(local, &mut leftover.to_vec())
+        {
+            self.end(local, end);
+        }
+    }
+
+    /// Reads, or sees the end; ready once nothing is left to do.
+    pub(super) fn poll(&self, local: &Local<A>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.mode.get().is_over() {
+            ready!(self.poll_open(local, cx));
+        }
+        match self.mode.get() {
+            Mode::Gone => Poll::Ready(()),
+            _ => self.poll_closing(local, cx),
+        }
+    }
+
+    /// Ready once there is nothing more to be read as packets.
+    fn poll_open(&self, local: &Local<A>, cx: &mut Context<'_>) -> Poll<()> {
+        self.flush_if_pending(local);
+        let mut buffer = local.read_buffer.borrow_mut();
+        for _ in 0..READS_A_TURN {
+            if self.mode.get().is_over() {
+                return Poll::Ready(());
+            }
+            if self.mode.get() == Mode::Open && self.client.engine().app().is_saturated(&self.client) {
+                let waker = self.waker(local);
+                ready!(self.client.poll_ready_to_read(&mut Context::from_waker(&waker)));
+            }
+            let read = self.stream.borrow_mut().poll_read(cx, &mut buffer);
+            match ready!(read) {
+                Ok(0) => self.lost(CloseReason::TransportClose, "the connection closed"),
+                Err(_) => self.lost(CloseReason::TransportError, "read failed"),
+                Ok(n) => {
+                    let bytes = buffer.get_mut(..n).unwrap_or_default();
+                    if let Err(end) = self.receive(local, bytes) {
+                        self.end(local, end);
+                    }
+                }
+            }
+        }
+        local.go_on_next_turn(self.waker(local));
+        Poll::Pending
+    }
+
+    /// Writes what is left, ends the writing half, and reads until the peer has closed too. Past the close timeout the
+    /// shard ends it.
+    fn poll_closing(&self, local: &Local<A>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.drain_pending(local) {
+            Written::All => {}
+            Written::Stalled => return Poll::Pending,
+            Written::Broken => return Poll::Ready(()),
+        }
+        let mut stream = self.stream.borrow_mut();
+        if ready!(stream.poll_shutdown(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        let mut buffer = local.read_buffer.borrow_mut();
+        for _ in 0..READS_A_TURN {
+            match ready!(stream.poll_read(cx, &mut buffer)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+        drop(stream);
+        local.go_on_next_turn(self.waker(local));
+        Poll::Pending
+    }
+
+    /// What has the connection polled again.
+    fn waker(&self, local: &Local<A>) -> Waker {
+        let mut waker = self.waker.borrow_mut();
+        let waker = waker.get_or_insert_with(|| {
+            Waker::from(Arc::new(Turn { shard: Arc::clone(&local.shard), slot: self.slot }))
+        });
+        waker.clone()
+    }
+
+    fn wake(&self, local: &Local<A>) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        } else if self.is_watched() {
+            self.waker(local).wake();
+        }
+        // Else its task is still to be polled for the first time.
+    }
+
+    /// Whether the driver polls it, and no task.
+    pub(super) fn is_watched(&self) -> bool {
+        self.stream.borrow().is_watched()
+    }
+
+    /// What the event queue says of a watched socket.
+    pub(super) fn has_become(&self, readiness: Readiness) {
+        if let Stream::Tcp(socket) = &*self.stream.borrow() {
+            socket.has_become(readiness);
+        }
+    }
+
+    /// The peer has not closed in time.
+    pub(super) fn expire(&self, local: &Local<A>) {
+        self.mode.set(Mode::Gone);
+        self.wake(local);
     }
 
     /// Takes bytes as they were read; `bytes` is unmasked in place.
@@ -203,6 +335,15 @@ impl<A: Application> Connection<A> {
         self.close(local, code);
     }
 
+    /// Nothing is left of it.
+    pub(super) fn leave(&self, local: &Local<A>) {
+        self.lost(CloseReason::TransportClose, "the connection closed");
+        if local.tenants.borrow_mut().try_remove(self.slot as usize).is_some() {
+            self.stream.borrow().unwatch(&local.sockets);
+            local.shard.add_load(-1);
+        }
+    }
+
     /// The peer is gone without a word.
     fn lost(&self, reason: CloseReason, detail: &'static str) {
         match self.mode.replace(Mode::Gone) {
@@ -222,90 +363,10 @@ pub(super) enum Role {
     Probe,
 }
 
-/// The connection's task: it reads, and sees the end.
-pub(crate) struct Task<A: Application> {
+/// The task of a stream that the driver does not read itself.
+struct Task<A: Application> {
     local: Rc<Local<A>>,
     connection: Rc<Connection<A>>,
-    slot: Slot,
-    closing: Option<Pin<Box<Sleep>>>,
-}
-
-impl<A: Application> Task<A> {
-    fn begin(&self, role: Role, answer: &[u8], leftover: &[u8]) {
-        let connection = &*self.connection;
-        // Before the answer: a client that has it may poll already, and its request has to see the probe.
-        let refused =
-            role == Role::Probe && connection.client.begin_probe(Instant::now(), self.slot) == Probe::Refused;
-        if !answer.is_empty() {
-            connection.greet(&self.local, role, answer);
-        }
-        if role == Role::Transport {
-            connection.client.lock().connection = Some(self.slot);
-        }
-        if refused {
-            connection.close(&self.local, None);
-        }
-        if !leftover.is_empty()
-            && let Err(end) = connection.receive(&self.local, &mut leftover.to_vec())
-        {
-            connection.end(&self.local, end);
-        }
-    }
-
-    fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let connection = &*self.connection;
-        connection.flush_if_pending(&self.local);
-        let mut buffer = self.local.read_buffer.borrow_mut();
-        for _ in 0..READS_A_TURN {
-            if connection.mode.get().is_over() {
-                return Poll::Ready(());
-            }
-            if connection.mode.get() == Mode::Open {
-                std::task::ready!(connection.client.poll_ready_to_read(cx));
-            }
-            let read = connection.stream.borrow_mut().poll_read(cx, &mut buffer);
-            match std::task::ready!(read) {
-                Ok(0) => connection.lost(CloseReason::TransportClose, "the connection closed"),
-                Err(_) => connection.lost(CloseReason::TransportError, "read failed"),
-                Ok(n) => {
-                    let bytes = buffer.get_mut(..n).unwrap_or_default();
-                    if let Err(end) = connection.receive(&self.local, bytes) {
-                        connection.end(&self.local, end);
-                    }
-                }
-            }
-        }
-        self.local.go_on_next_turn(cx);
-        Poll::Pending
-    }
-
-    /// Writes what is left, ends the writing half, and reads until the peer has closed too.
-    fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let connection = &*self.connection;
-        let timeout = connection.client.engine().options().close_timeout;
-        let sleep = self.closing.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-        if sleep.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        match connection.drain_pending(&self.local) {
-            Written::All => {}
-            Written::Stalled => return Poll::Pending,
-            Written::Broken => return Poll::Ready(()),
-        }
-        let mut stream = connection.stream.borrow_mut();
-        if std::task::ready!(stream.poll_shutdown(cx)).is_err() {
-            return Poll::Ready(());
-        }
-        let mut buffer = self.local.read_buffer.borrow_mut();
-        for _ in 0..READS_A_TURN {
-            match std::task::ready!(stream.poll_read(cx, &mut buffer)) {
-                Ok(0) | Err(_) => return Poll::Ready(()),
-                Ok(_) => {}
-            }
-        }
-        self.local.go_on_next_turn(cx);
-        Poll::Pending
-    }
 }
 
 impl Mode {
@@ -318,27 +379,31 @@ impl Mode {
 impl<A: Application> Future for Task<A> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let mut waker = this.connection.waker.borrow_mut();
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waker = self.connection.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             *waker = Some(cx.waker().clone());
         }
         drop(waker);
-        if !this.connection.mode.get().is_over() {
-            std::task::ready!(this.poll_open(cx));
-        }
-        match this.connection.mode.get() {
-            Mode::Gone => Poll::Ready(()),
-            _ => this.poll_closing(cx),
-        }
+        self.connection.poll(&self.local, cx)
     }
 }
 
 impl<A: Application> Drop for Task<A> {
     fn drop(&mut self) {
-        self.connection.lost(CloseReason::TransportClose, "the connection closed");
-        self.local.connections.borrow_mut().try_remove(self.slot as usize);
-        self.local.shard.add_load(-1);
+        self.connection.leave(&self.local);
+    }
+}
+
+/// Has a connection without a task polled in the next turn of its shard.
+struct Turn<A: Application> {
+    shard: Arc<Shard<A>>,
+    slot: Slot,
+}
+
+impl<A: Application> Wake for Turn<A> {
+    fn wake(self: Arc<Self>) {
+        let slot = self.slot;
+        self.shard.execute(move |local| local.go_on(slot));
     }
 }

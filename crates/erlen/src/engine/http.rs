@@ -85,7 +85,7 @@ impl<A: Application> Engine<A> {
     /// Answers a request of the engine's path.
     pub(crate) async fn handle<B>(self: &Arc<Self>, request: Request<B>, below: Below) -> Response<Body>
     where
-        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
+        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let (mut parts, body) = request.into_parts();
         let on_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
@@ -134,7 +134,7 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
 
     pub(super) async fn answer<B>(&mut self, body: B) -> Response<Body>
     where
-        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
+        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         if self.head.method() == Method::OPTIONS && self.engine.options.cors.is_some() {
             return self.preflight();
@@ -148,7 +148,7 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
 
     async fn route<B>(&mut self, body: B) -> Result<Response<Body>, HandshakeError>
     where
-        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
+        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let query = Query::parse(self.head.query())?;
         let transport = query.transport?;
@@ -244,7 +244,7 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
 
     async fn post<B>(&self, client: &Arc<Client<A>>, body: B) -> Result<Response<Body>, HandshakeError>
     where
-        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send,
+        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         match client.begin_post(Instant::now()) {
             Post::Accepted => {}

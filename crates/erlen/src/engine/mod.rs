@@ -13,6 +13,7 @@ mod arrival;
 mod client;
 mod connection;
 mod date;
+mod guest;
 mod handshake;
 mod head;
 mod http;
@@ -30,6 +31,8 @@ mod shard;
 mod stream;
 mod timers;
 mod upgrade;
+#[cfg_attr(not(all(target_os = "linux", not(feature = "portable"))), path = "unwatched.rs")]
+mod watched;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -38,7 +41,6 @@ use std::time::{Duration, Instant};
 pub use addresses::AddressLimits;
 pub(crate) use arrival::Arrival;
 pub use client::{Client, Delivery};
-pub(crate) use connection::Task;
 pub use erlen_engineio::Config;
 use erlen_engineio::{Budget, Session};
 pub use erlen_engineio::{CloseReason, EncodedPacket, Message, SendError, Sid, Transport};
@@ -54,6 +56,7 @@ pub(crate) use random::random;
 pub(crate) use shard::READ_BUFFER;
 pub use stream::AnyStream;
 use tokio::sync::watch;
+pub(crate) use watched::{Listener, Socket};
 
 use crate::limits;
 use addresses::Addresses;

@@ -9,10 +9,9 @@ use http::Response;
 use http::header;
 use http::response::Parts;
 use http_body_util::BodyExt as _;
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 
 use super::date::Date;
+use super::guest::Guest;
 use super::head::lists;
 use super::http::Body;
 
@@ -31,7 +30,7 @@ pub(super) enum Last {
 
 /// Writes an answer, by one call unless it is long; whether it was the last.
 pub(super) async fn write(
-    tcp: &mut TcpStream,
+    guest: &Guest,
     date: &RefCell<Date>,
     answer: Response<Body>,
     last: Last,
@@ -54,8 +53,8 @@ pub(super) async fn write(
     }
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(corked);
-    tcp.write_all(&bytes).await?;
-    tcp.write_all(body.get(corked.len()..).unwrap_or_default()).await?;
+    guest.write_all(&bytes).await?;
+    guest.write_all(body.get(corked.len()..).unwrap_or_default()).await?;
     Ok(if says_last == Last::Yes { Last::Yes } else { last })
 }
 

@@ -2,36 +2,36 @@
 //!
 //! One body is kept at a time, in one block, and no byte behind it is read.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
-use bytes::{BufMut as _, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
+
+use super::guest::Guest;
 
 /// Bytes for which there is room when the body is read.
 const ROOM: usize = 16 * 1024;
 
 /// A connection on which a request has begun.
 pub(super) struct Incoming<'a> {
-    tcp: &'a TcpStream,
+    guest: &'a Guest,
     /// Bytes of the body that were not read yet.
-    missing: AtomicUsize,
+    missing: Cell<usize>,
 }
 
 impl<'a> Incoming<'a> {
     /// A request whose body lacks so many bytes.
-    pub(super) fn new(tcp: &'a TcpStream, missing: usize) -> Self {
-        Self { tcp, missing: AtomicUsize::new(missing) }
+    pub(super) fn new(guest: &'a Guest, missing: usize) -> Self {
+        Self { guest, missing: Cell::new(missing) }
     }
 
     /// Whether the whole body was read.
     pub(super) fn is_whole(&self) -> bool {
-        self.missing.load(Relaxed) == 0
+        self.missing.get() == 0
     }
 
     /// Waits for what is made of the request; `None` if the peer goes before that, and said nothing more before.
@@ -39,31 +39,26 @@ impl<'a> Incoming<'a> {
         let mut answer = pin!(answer);
         poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending if self.is_whole() && self.has_hung_up(cx) => Poll::Ready(None),
+            Poll::Pending if self.is_whole() && self.guest.has_hung_up(cx) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         })
         .await
     }
 
-    fn has_hung_up(&self, cx: &mut Context<'_>) -> bool {
-        let peeked = self.tcp.poll_peek(cx, &mut ReadBuf::new(&mut [0]));
-        matches!(peeked, Poll::Ready(Ok(0) | Err(_)))
-    }
-
     /// Appends what there is of the body, to its end and not beyond.
     fn poll_rest(&self, cx: &mut Context<'_>, body: &mut Vec<u8>) -> Poll<io::Result<()>> {
         loop {
-            let missing = self.missing.load(Relaxed);
+            let missing = self.missing.get();
             if missing == 0 {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.tcp.poll_read_ready(cx))?;
-            body.reserve(missing.min(ROOM));
-            match self.tcp.try_read_buf(&mut (&mut *body).limit(missing)) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                Ok(read) => self.missing.store(missing - read, Relaxed),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+            let before = body.len();
+            body.resize(before + missing.min(ROOM), 0);
+            let read = self.guest.poll_read(cx, body.get_mut(before..).unwrap_or_default());
+            body.truncate(before + if let Poll::Ready(Ok(read)) = read { read } else { 0 });
+            match ready!(read)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                read => self.missing.set(missing - read),
             }
         }
     }
@@ -104,6 +99,6 @@ impl Body for RawBody<'_> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact((self.read.len() + self.incoming.missing.load(Relaxed)) as u64)
+        SizeHint::with_exact((self.read.len() + self.incoming.missing.get()) as u64)
     }
 }

@@ -3,16 +3,18 @@
 //! ```text
 //!  any thread ── push_dirty ──▶ inbox ──▶ driver, at the end of the turn:
 //!                                          commands · flush each dirty client once · deadlines
-//!  its own thread: a small task a connection, which only reads (connection.rs)
+//!  sockets ──── readable ───▶ event queue (watched.rs) ─▶ driver, at the beginning of the turn: reads
 //! ```
 //!
-//! The driver is one task. It is woken when the inbox was empty, so a broadcast wakes it once, and it
-//! runs behind all tasks that were ready, so everything that they sent goes out in one write a connection.
-//! What they sent to clients of another shard wakes that one then too, once, unless it is awake by then.
+//! The driver is one task. It is woken by sockets that have something and when the inbox was empty, so a broadcast wakes
+//! it once. Everything that is sent while it reads, and by all tasks that were ready, goes out in one write a connection.
+//! What was sent to clients of another shard wakes that one then too, once, unless it is awake by then.
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -27,8 +29,10 @@ use tokio::time::Sleep;
 
 use super::connection::Connection;
 use super::date::Date;
+use super::guest::Guest;
 use super::metrics::ShardMetrics;
 use super::timers::Timers;
+use super::watched::{Readiness, Sockets};
 use super::{Application, Client};
 
 /// Bytes of the buffer through which a thread reads.
@@ -63,13 +67,27 @@ struct Inbox<A: Application> {
 /// The place of a connection in its shard's table.
 pub(super) type Slot = u32;
 
+/// A place in the table by its index: a process has fewer descriptors than that.
+pub(super) fn slot(index: usize) -> Slot {
+    Slot::try_from(index).unwrap_or(Slot::MAX)
+}
+
+/// Whom an event of the queue is for.
+pub(super) enum Tenant<A: Application> {
+    Guest(Rc<Guest>),
+    /// A guest has left, and becomes a WebSocket in the same place.
+    Expected,
+    WebSocket(Rc<Connection<A>>),
+}
+
 /// Work for the shard's thread.
 pub(crate) type Command<A> = Box<dyn FnOnce(&Rc<Local<A>>) + Send>;
 
 /// The side of a shard that lives on its thread.
 pub(crate) struct Local<A: Application> {
     pub(crate) shard: Arc<Shard<A>>,
-    pub(super) connections: RefCell<Slab<Rc<Connection<A>>>>,
+    pub(super) sockets: Sockets,
+    pub(super) tenants: RefCell<Slab<Tenant<A>>>,
     pub(super) read_buffer: RefCell<Box<[u8]>>,
     pub(super) cork: RefCell<Vec<u8>>,
     pub(super) date: RefCell<Date>,
@@ -78,6 +96,8 @@ pub(crate) struct Local<A: Application> {
     /// Whom the entries are for. Who has gone is taken out, and not kept until an entry is due; the entry then finds nobody,
     /// or somebody new, who is asked whether anything is due.
     filed: RefCell<Slab<Weak<Client<A>>>>,
+    /// By when peers must have closed, in that order. Who has gone is taken out when it comes to the front.
+    closing: RefCell<VecDeque<(Instant, Slot)>>,
     /// Shards for which something was left in this turn, and which slept.
     others: RefCell<Vec<Arc<Shard<A>>>>,
 }
@@ -97,13 +117,18 @@ impl<A: Application> Shard<A> {
             metrics: ShardMetrics::default(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let sockets = {
+            let _within = runtime.enter();
+            Sockets::new()?
+        };
         let own = Arc::clone(&shard);
         std::thread::Builder::new().name(format!("erlen-shard-{index}")).spawn(move || {
             let _ = own.thread.set(std::thread::current().id());
-            let local = Rc::new(Local::new(own));
+            let local = Rc::new(Local::new(own, sockets));
             CURRENT.set(Some(Rc::clone(&local) as Rc<dyn Any>));
             let driver = async { tokio::task::unconstrained(Driver::new(Rc::clone(&local))).await };
             LocalSet::new().block_on(&runtime, driver);
+            local.leave();
             local.wake_others();
         })?;
         Ok(shard)
@@ -201,10 +226,12 @@ impl<A: Application> Shard<A> {
 }
 
 impl<A: Application> Local<A> {
-    fn new(shard: Arc<Shard<A>>) -> Self {
+    fn new(shard: Arc<Shard<A>>, sockets: Sockets) -> Self {
         Self {
             shard,
-            connections: RefCell::default(),
+            sockets,
+            closing: RefCell::default(),
+            tenants: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             cork: RefCell::default(),
             date: RefCell::default(),
@@ -227,15 +254,91 @@ impl<A: Application> Local<A> {
     }
 
     pub(super) fn connection(&self, slot: Slot) -> Option<Rc<Connection<A>>> {
-        self.connections.borrow().get(slot as usize).cloned()
+        match self.tenants.borrow().get(slot as usize)? {
+            Tenant::WebSocket(connection) => Some(Rc::clone(connection)),
+            Tenant::Guest(_) | Tenant::Expected => None,
+        }
     }
 
-    /// Polls the task of `cx` again once the driver has had its turn.
+    /// Gives a tenant the place that is kept for it, or the next that is free.
+    pub(super) fn seat(&self, seat: Option<Slot>, tenant: Tenant<A>) {
+        let mut tenants = self.tenants.borrow_mut();
+        match seat.and_then(|slot| tenants.get_mut(slot as usize)) {
+            Some(place) => *place = tenant,
+            None => drop(tenants.insert(tenant)),
+        }
+    }
+
+    /// Polls the connection in that place, if it has no task.
+    pub(super) fn go_on(&self, slot: Slot) {
+        if let Some(connection) = self.connection(slot).filter(|connection| connection.is_watched()) {
+            self.drive(&connection);
+        }
+    }
+
+    fn drive(&self, connection: &Connection<A>) {
+        // What it waits for, the event queue tells.
+        let mut cx = Context::from_waker(Waker::noop());
+        // As in a task of its own: what an application throws ends this connection, and no other.
+        match catch_unwind(AssertUnwindSafe(|| connection.poll(self, &mut cx))) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(())) | Err(_) => connection.leave(self),
+        }
+    }
+
+    /// Has whom an event is for go on.
+    fn tell(&self, slot: Slot, readiness: Readiness) {
+        let tenants = self.tenants.borrow();
+        match tenants.get(slot as usize) {
+            Some(Tenant::WebSocket(connection)) => {
+                let connection = Rc::clone(connection);
+                drop(tenants);
+                connection.has_become(readiness);
+                self.drive(&connection);
+            }
+            Some(Tenant::Guest(guest)) => guest.has_become(readiness),
+            Some(Tenant::Expected) | None => {}
+        }
+    }
+
+    /// Ends a connection that is still there after `timeout`; by when that is.
+    pub(super) fn expire(&self, slot: Slot, timeout: Duration) -> Instant {
+        let at = Instant::now() + timeout;
+        self.closing.borrow_mut().push_back((at, slot));
+        at
+    }
+
+    /// Ends what did not close in time; when the next will be due.
+    fn expire_due(&self, now: Instant) -> Option<Instant> {
+        loop {
+            let (at, slot) = *self.closing.borrow().front()?;
+            let connection = self.connection(slot).filter(|connection| connection.closes_by() == Some(at));
+            match connection {
+                Some(_) if at > now => return Some(at),
+                Some(connection) => connection.expire(self),
+                None => {}
+            }
+            let mut closing = self.closing.borrow_mut();
+            closing.pop_front();
+            if closing.is_empty() {
+                *closing = VecDeque::new();
+            }
+        }
+    }
+
+    /// The thread ends, and with it every connection.
+    fn leave(&self) {
+        let slots: Vec<_> = self.tenants.borrow().iter().map(|(index, _)| slot(index)).collect();
+        for connection in slots.into_iter().filter_map(|slot| self.connection(slot)) {
+            connection.leave(self);
+        }
+    }
+
+    /// Polls the task again once the driver has had its turn.
     ///
     /// A task that wakes itself comes before it: the local set polls up to 61 tasks in a row, and a client that
     /// floods would be read for as many turns while nobody's answers are written and no deadline acts.
-    pub(super) fn go_on_next_turn(&self, cx: &Context<'_>) {
-        let task = cx.waker().clone();
+    pub(super) fn go_on_next_turn(&self, task: Waker) {
         self.shard.execute(move |_| task.wake());
     }
 
@@ -332,6 +435,12 @@ impl<A: Application> Driver<A> {
         Self { local, dirty: Vec::new(), sleep, wake_at: None, grace: false }
     }
 
+    /// Reads what the sockets have. What that leaves in the inbox is taken in this turn, and wakes nobody.
+    fn read_sockets(&self, cx: &mut Context<'_>) {
+        self.local.shard.inbox().driver = None;
+        self.local.sockets.poll(cx, |slot, readiness| self.local.tell(slot, readiness));
+    }
+
     /// Takes what has come in; `None` when the shard is to stop.
     fn take_inbox(&mut self, cx: &Context<'_>) -> Option<Vec<Command<A>>> {
         let mut inbox = self.local.shard.inbox();
@@ -362,7 +471,7 @@ impl<A: Application> Driver<A> {
             }
             self.fire_timers(now);
         }
-        let next = self.local.timers.borrow().next();
+        let next = self.local.timers.borrow().next().into_iter().chain(self.local.expire_due(now)).min();
         if let Some(next) = next.filter(|next| !self.grace && self.wake_at.is_none_or(|at| *next < at)) {
             self.sleep_until(next, cx);
         }
@@ -397,6 +506,7 @@ impl<A: Application> Future for Driver<A> {
             // Whoever woke it may have more to send: where both share a processor, that one goes on first.
             std::thread::yield_now();
         }
+        self.read_sockets(cx);
         let Some(commands) = self.take_inbox(cx) else {
             return Poll::Ready(());
         };

@@ -19,11 +19,13 @@ use hyper_util::server::conn::auto;
 use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
 
-use super::connection::{Connection, Role, Task};
+use super::connection::{Connection, Role};
+use super::guest::Seat;
 use super::head::Head;
 use super::rewound::Rewound;
-use super::shard::{Local, Shard};
+use super::shard::{Local, Shard, Slot};
 use super::stream::{AnyStream, Stream};
+use super::watched::Socket;
 use super::{Application, Client, Engine, Handshake};
 
 /// How long the HTTP server may take to give the stream back.
@@ -41,29 +43,21 @@ pub(super) enum Purpose<A: Application> {
 enum StreamSource {
     /// A TCP socket that belongs to no event queue.
     Tcp(StdTcpStream),
-    /// A TCP socket that belongs to the event queue of the shard on which it was accepted.
-    Registered(TcpStream),
     /// Anything else.
     Boxed(Box<dyn AnyStream>),
 }
 
 impl StreamSource {
-    /// The stream, on the shard's thread.
-    fn into_stream(self) -> io::Result<Stream> {
-        Ok(match self {
-            Self::Tcp(tcp) => Stream::Tcp(TcpStream::from_std(tcp)?),
-            Self::Registered(tcp) => Stream::Tcp(tcp),
-            Self::Boxed(stream) => Stream::Boxed(stream),
-        })
-    }
-
-    /// A TCP socket for a shard: as it is when that shard is this thread's, else without its event queue.
-    fn tcp(tcp: TcpStream, thread: SameThread) -> io::Result<Self> {
-        if thread == SameThread::Yes {
-            return Ok(Self::Registered(tcp));
-        }
+    fn tcp(tcp: TcpStream) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
         Ok(Self::Tcp(tcp.into_std()?))
+    }
+
+    fn into_stream(self) -> Stream {
+        match self {
+            Self::Tcp(tcp) => Stream::Tcp(Socket::new(tcp)),
+            Self::Boxed(stream) => Stream::Boxed(stream),
+        }
     }
 }
 
@@ -96,17 +90,15 @@ pub(super) fn start<A: Application>(engine: &Arc<Engine<A>>, on_upgrade: OnUpgra
     };
     if let Some(local) = Local::current(&shard) {
         tokio::task::spawn_local(async move {
-            let Some((source, leftover)) = take_stream(on_upgrade, SameThread::Yes).await else {
+            let Some((source, leftover)) = take_stream(on_upgrade).await else {
                 return give_up(&engine, &purpose);
             };
-            if let Some(task) = adopt(&local, engine, source, &[], &leftover, purpose) {
-                tokio::task::spawn_local(tokio::task::unconstrained(task));
-            }
+            adopt(&local, engine, (source.into_stream(), None), &[], &leftover, purpose);
         });
         return;
     }
     tokio::spawn(async move {
-        match take_stream(on_upgrade, SameThread::No).await {
+        match take_stream(on_upgrade).await {
             Some((source, leftover)) => send(&shard, engine, source, Vec::new(), leftover, purpose),
             None => give_up(&engine, &purpose),
         }
@@ -120,26 +112,40 @@ fn give_up<A: Application>(engine: &Engine<A>, purpose: &Purpose<A>) {
     }
 }
 
-/// Makes a TCP socket of this shard's thread the transport, or the probe, of a session, behind the answer to its
-/// handshake. The task that serves it, if that is to run here.
+/// Makes a connection of this shard's thread the transport, or the probe, of a session, behind the answer to its
+/// handshake.
 pub(super) fn switch<A: Application>(
     local: &Rc<Local<A>>,
     engine: &Arc<Engine<A>>,
-    tcp: TcpStream,
+    guest: Seat<A>,
     answer: &[u8],
     leftover: &[u8],
     purpose: Purpose<A>,
-) -> Option<Task<A>> {
+) {
     let engine = Arc::clone(engine);
     if let Purpose::Probe(client) = &purpose
         && !Arc::ptr_eq(client.shard(), &local.shard)
     {
-        let source = StreamSource::tcp(tcp, SameThread::No).ok()?;
+        let Ok(tcp) = guest.release() else {
+            return;
+        };
         let shard = Arc::clone(client.shard());
-        send(&shard, engine, source, answer.to_vec(), Bytes::copy_from_slice(leftover), purpose);
-        return None;
+        send(
+            &shard,
+            engine,
+            StreamSource::Tcp(tcp),
+            answer.to_vec(),
+            Bytes::copy_from_slice(leftover),
+            purpose,
+        );
+        return;
     }
-    adopt(local, engine, StreamSource::Registered(tcp), answer, leftover, purpose)
+    match guest.into_socket() {
+        Ok((socket, slot)) => {
+            adopt(local, engine, (Stream::Tcp(socket), Some(slot)), answer, leftover, purpose);
+        }
+        Err(_) => give_up(&engine, &purpose),
+    }
 }
 
 /// Has a stream adopted by another shard.
@@ -152,46 +158,33 @@ fn send<A: Application>(
     purpose: Purpose<A>,
 ) {
     shard.execute(move |local| {
-        if let Some(task) = adopt(local, engine, source, &answer, &leftover, purpose) {
-            tokio::task::spawn_local(tokio::task::unconstrained(task));
-        }
+        adopt(local, engine, (source.into_stream(), None), &answer, &leftover, purpose);
     });
 }
 
-/// Makes a stream the transport, or the probe, of a session of this shard.
+/// Makes a stream the transport, or the probe, of a session of this shard. It may have a place in the table already.
 fn adopt<A: Application>(
     local: &Rc<Local<A>>,
     engine: Arc<Engine<A>>,
-    source: StreamSource,
+    (stream, seat): (Stream, Option<Slot>),
     answer: &[u8],
     leftover: &[u8],
     purpose: Purpose<A>,
-) -> Option<Task<A>> {
-    let Ok(stream) = source.into_stream() else {
-        give_up(&engine, &purpose);
-        return None;
-    };
+) {
     let (client, role) = match purpose {
         Purpose::Probe(client) => (client, Role::Probe),
         Purpose::Open(handshake) => {
             (engine.open(&local.shard, Transport::WebSocket, handshake), Role::Transport)
         }
     };
-    Some(Connection::start(local, client, stream, answer, leftover, role))
-}
-
-/// Whether a stream stays on the thread on which it was accepted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SameThread {
-    Yes,
-    No,
+    Connection::start(local, client, stream, seat, answer, leftover, role);
 }
 
 /// The raw stream below an upgraded connection, and what was read beyond the handshake.
-async fn take_stream(on_upgrade: OnUpgrade, thread: SameThread) -> Option<(StreamSource, Bytes)> {
+async fn take_stream(on_upgrade: OnUpgrade) -> Option<(StreamSource, Bytes)> {
     let upgraded = tokio::time::timeout(HANDOVER, on_upgrade).await.ok()?.ok()?;
     let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => return Some((StreamSource::tcp(parts.io.into_inner(), thread).ok()?, parts.read_buf)),
+        Ok(parts) => return Some((StreamSource::tcp(parts.io.into_inner()).ok()?, parts.read_buf)),
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<Rewound>() {
@@ -199,12 +192,12 @@ async fn take_stream(on_upgrade: OnUpgrade, thread: SameThread) -> Option<(Strea
             let (tcp, unread) = parts.io.into_parts();
             let leftover =
                 if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
-            return Some((StreamSource::tcp(tcp, thread).ok()?, leftover));
+            return Some((StreamSource::tcp(tcp).ok()?, leftover));
         }
         Err(upgraded) => upgraded,
     };
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Some((StreamSource::tcp(parts.io.into_inner(), thread).ok()?, parts.read_buf)),
+        Ok(parts) => Some((StreamSource::tcp(parts.io.into_inner()).ok()?, parts.read_buf)),
         Err(upgraded) => Some((StreamSource::Boxed(Box::new(TokioIo::new(upgraded))), Bytes::new())),
     }
 }

@@ -1,7 +1,7 @@
 //! What the listener does with connections: each is accepted, given to a shard, and served there as what it turns out to be.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,15 +17,14 @@ use hyper::rt::{Sleep, Timer};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tower_service::Service;
 
 use super::Wrap;
 use super::spare::Spare;
-use crate::engine::{self, Arrival, Below, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::engine::{self, Arrival, Below, Listener, MAX_HEAD_BYTES, MAX_HEADERS, Socket};
 use crate::service::Answer;
 
 /// Where a router's requests run.
@@ -60,20 +59,20 @@ impl<S: Answer> Front<S> {
 
     /// Accepts connections until the listener stops.
     pub(super) async fn accept_all(self: Arc<Self>, listener: std::net::TcpListener) {
-        let Ok(listener) = TcpListener::from_std(listener) else {
+        let Ok(listener) = Listener::new(listener) else {
             return;
         };
-        // On Linux, what is accepted inherits it.
-        let _ = SockRef::from(&listener).set_tcp_nodelay(true);
+        // Where it is not inherited, `accept` sees to it.
+        let _ = listener.options().set_tcp_nodelay(true);
         let mut stopped = self.stopped.clone();
         let mut spare = Spare::new(&listener);
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
                 _ = stopped.changed() => return,
             };
             match accepted {
-                Ok((tcp, peer)) => self.assign(tcp, peer),
+                Ok((socket, peer)) => self.assign(socket, peer),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => spare.make_do(&listener, &error).await,
             }
@@ -81,58 +80,32 @@ impl<S: Answer> Front<S> {
     }
 
     /// Gives a connection to the shard with the least of them.
-    fn assign(self: &Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
+    fn assign(self: &Arc<Self>, socket: Socket, peer: SocketAddr) {
         let front = Arc::clone(self);
-        if !cfg!(target_os = "linux") {
-            // A connection whose socket takes no option is gone already.
-            let _ = tcp.set_nodelay(true);
-        }
         let shard = self.server.engine().least_loaded_shard();
         if shard.is_current() {
-            tokio::task::spawn_local(front.serve(tcp, peer));
+            tokio::task::spawn_local(front.serve(socket, peer));
             return;
         }
-        let Ok(tcp) = tcp.into_std() else {
-            return;
-        };
         shard.execute(move |_| {
-            if let Ok(tcp) = TcpStream::from_std(tcp) {
-                tokio::task::spawn_local(front.serve(tcp, peer));
-            }
+            tokio::task::spawn_local(front.serve(socket, peer));
         });
     }
 
-    /// Serves a connection. The task is that of the WebSocket which most become, and has no room for what goes before it.
-    fn serve(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> {
-        let websocket = Box::pin(self.serve_until_websocket(tcp, peer));
-        async move {
-            if let Some(websocket) = websocket.await {
-                tokio::task::unconstrained(websocket).await;
-            }
-        }
-    }
-
-    /// Serves a connection to its end, or until it is a WebSocket, whose task it answers.
-    async fn serve_until_websocket(
-        self: Arc<Self>,
-        tcp: TcpStream,
-        peer: SocketAddr,
-    ) -> Option<engine::Task<S::App>> {
+    /// Serves a connection to its end, or until it is a WebSocket.
+    async fn serve(self: Arc<Self>, socket: Socket, peer: SocketAddr) {
         if self.wrap.is_some() {
-            Box::pin(self.serve_wrapped(tcp, peer)).await;
-            return None;
+            return Box::pin(self.serve_wrapped(socket, peer)).await;
         }
         let below = Below { peer: Some(peer), secure: Some(false) };
-        match self.server.engine().receive(tcp, below, self.stopped.clone()).await {
-            Arrival::WebSocket(task) => return Some(task),
+        match self.server.engine().receive(socket, below, self.stopped.clone()).await {
             Arrival::Http(stream, since) => Box::pin(self.serve_http(stream, below, since)).await,
             Arrival::Over => {}
         }
-        None
     }
 
-    async fn serve_wrapped(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
-        let Some(wrap) = &self.wrap else {
+    async fn serve_wrapped(self: Arc<Self>, socket: Socket, peer: SocketAddr) {
+        let (Some(wrap), Ok(tcp)) = (&self.wrap, socket.into_std().and_then(TcpStream::from_std)) else {
             return;
         };
         match tokio::time::timeout(self.server.engine().options().header_timeout, wrap(tcp)).await {

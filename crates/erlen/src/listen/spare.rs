@@ -6,9 +6,9 @@ use std::io;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use socket2::{SockRef, Socket};
-use tokio::net::TcpListener;
+use socket2::Socket;
 
+use crate::engine::Listener;
 use crate::limits;
 
 /// How long nothing is accepted where nobody can even be turned away.
@@ -25,12 +25,12 @@ pub(super) struct Spare {
 }
 
 impl Spare {
-    pub(super) fn new(listener: &TcpListener) -> Self {
+    pub(super) fn new(listener: &Listener) -> Self {
         Self { held: again(listener), turned_away: 0, told: None }
     }
 
     /// Does what can be done when the listener cannot accept.
-    pub(super) async fn make_do(&mut self, listener: &TcpListener, error: &io::Error) {
+    pub(super) async fn make_do(&mut self, listener: &Listener, error: &io::Error) {
         let helped = limits::is_out_of_files(error) && self.turn_away(listener).await;
         if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
             self.told = Some(Instant::now());
@@ -43,7 +43,7 @@ impl Spare {
     }
 
     /// Closes the newcomer for whom there is no descriptor. False where there is not even the spare one.
-    async fn turn_away(&mut self, listener: &TcpListener) -> bool {
+    async fn turn_away(&mut self, listener: &Listener) -> bool {
         let Some(spare) = self.held.take().or_else(|| again(listener)) else {
             return false;
         };
@@ -57,6 +57,6 @@ impl Spare {
     }
 }
 
-fn again(listener: &TcpListener) -> Option<Socket> {
-    SockRef::from(listener).try_clone().ok()
+fn again(listener: &Listener) -> Option<Socket> {
+    listener.options().try_clone().ok()
 }

@@ -1,6 +1,6 @@
 //! The engine alone: another protocol on sessions, by polling and by WebSocket, text and binary.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use erlen::engine::{Application, Client, CloseReason, Engine, Message, Options};
 use crate::support::{Notes, Pen, WebSocket, ask, get, notes, until};
 
 /// Sends back what comes, text upper-cased and bytes reversed.
-struct Mirror(Pen<(CloseReason, usize)>);
+struct Mirror(Pen<(CloseReason, usize)>, Mutex<mpsc::Receiver<()>>);
 
 impl Application for Mirror {
     type State = std::sync::atomic::AtomicUsize;
@@ -26,6 +26,9 @@ impl Application for Mirror {
         client.state().fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         // Who has gone needs no answer.
         let _ = match message {
+            Message::Text("boom") => panic!("the application throws"),
+            // A shard that is held up until the test says so.
+            Message::Text("hold") => return self.1.lock().unwrap().recv().unwrap_or_default(),
             Message::Text("bye") => return client.close(CloseReason::ForcedClose, "the client said bye"),
             Message::Text(text) => client.send_text(&text.to_uppercase()),
             Message::Binary(data) => client.send_binary(&data.iter().rev().copied().collect::<Vec<_>>()),
@@ -38,14 +41,21 @@ impl Application for Mirror {
 }
 
 async fn mirror() -> (Arc<Engine<Mirror>>, std::net::SocketAddr, Notes<(CloseReason, usize)>) {
+    let (engine, addr, closed, _) = mirror_that_holds().await;
+    (engine, addr, closed)
+}
+
+async fn mirror_that_holds()
+-> (Arc<Engine<Mirror>>, std::net::SocketAddr, Notes<(CloseReason, usize)>, mpsc::Sender<()>) {
     let (pen, closed) = notes();
+    let (release, held) = mpsc::channel();
     let mut options = Options::default();
     options.shards = 1;
-    let engine = Engine::start(Mirror(pen), options).expect("threads");
+    let engine = Engine::start(Mirror(pen, Mutex::new(held)), options).expect("threads");
     let bound = engine.listen("127.0.0.1:0").bind().await.expect("a free port");
     let addr = bound.local_addr();
     tokio::spawn(std::future::IntoFuture::into_future(bound));
-    (engine, addr, closed)
+    (engine, addr, closed, release)
 }
 
 #[tokio::test]
@@ -123,4 +133,42 @@ async fn closing_the_engine_tells_the_application_of_every_session_once() {
     assert_eq!(closed.next().await, (CloseReason::ServerShuttingDown, 0));
     until("nothing is left", || engine.session_count() == 0 && engine.connection_count() == 0).await;
     assert!(closed.so_far().is_empty());
+}
+
+#[tokio::test]
+async fn an_application_that_panics_loses_that_client_alone() {
+    let (engine, addr, mut closed) = mirror().await;
+    let (mut bad, mut good) =
+        (WebSocket::open_at(addr, "/engine.io/").await, WebSocket::open_at(addr, "/engine.io/").await);
+    for ws in [&mut bad, &mut good] {
+        assert_eq!(ws.packet().await, "4welcome");
+    }
+    bad.send("4boom").await;
+    bad.end().await;
+    assert_eq!(closed.next().await, (CloseReason::TransportClose, 1));
+    good.send("4still there").await;
+    assert_eq!(good.packet().await, "4STILL THERE");
+    until("one session is left", || engine.session_count() == 1).await;
+}
+
+#[tokio::test]
+async fn more_sockets_than_are_read_at_once_are_all_read_each_in_its_order() {
+    let (_engine, addr, _closed, release) = mirror_that_holds().await;
+    let mut all = Vec::new();
+    for _ in 0..150 {
+        let mut ws = WebSocket::open_at(addr, "/engine.io/").await;
+        assert_eq!(ws.packet().await, "4welcome");
+        all.push(ws);
+    }
+    let [holder, others @ ..] = &mut all[..] else { panic!("nobody") };
+    holder.send("4hold").await;
+    for (ws, number) in others.iter_mut().zip(0..) {
+        ws.send(&format!("4a{number}")).await;
+        ws.send(&format!("4b{number}")).await;
+    }
+    drop(release);
+    for (ws, number) in others.iter_mut().zip(0..) {
+        assert_eq!(ws.packet().await, format!("4A{number}"));
+        assert_eq!(ws.packet().await, format!("4B{number}"));
+    }
 }

@@ -22,8 +22,8 @@ const CORK: usize = 64 * 1024;
 #[derive(Default)]
 pub(super) struct Outbound {
     kept: Option<Box<Kept>>,
-    /// A close frame was written, or is kept, or follows: nothing else may.
-    closing: bool,
+    /// A close frame was written, or is kept, or follows: nothing else may. By then the peer must have closed too.
+    closes_by: Option<Instant>,
     /// The close frame, by its code, follows when all that the session still has was written too.
     last: Option<Option<u16>>,
 }
@@ -150,7 +150,7 @@ impl<A: Application> Connection<A> {
         }
         *self.outbound.borrow_mut() = Outbound::default();
         self.lost(reason, "it takes no bytes");
-        self.wake();
+        self.wake(local);
     }
 
     /// Closes a WebSocket whose probe came to nothing.
@@ -160,6 +160,10 @@ impl<A: Application> Connection<A> {
         }
     }
 
+    pub(in crate::engine) fn closes_by(&self) -> Option<Instant> {
+        self.outbound.borrow().closes_by
+    }
+
     /// Sends a close frame behind what is pending, and waits for the peer's.
     pub(super) fn close(&self, local: &Local<A>, code: Option<u16>) {
         let before = self.mode.replace(Mode::Closing);
@@ -167,7 +171,8 @@ impl<A: Application> Connection<A> {
             return self.mode.set(Mode::Gone);
         }
         let mut outbound = self.outbound.borrow_mut();
-        if !std::mem::replace(&mut outbound.closing, true) {
+        if outbound.closes_by.is_none() {
+            outbound.closes_by = Some(local.expire(self.slot, self.client.engine().options().close_timeout));
             if before == Mode::Open && outbound.kept.is_some() {
                 outbound.last = Some(code);
             } else {
@@ -176,7 +181,7 @@ impl<A: Application> Connection<A> {
                 self.write_or_keep(local, &bytes[..len]);
             }
         }
-        self.wake();
+        self.wake(local);
     }
 
     /// Writes at once. False when the stream is full (the rest is kept) or broken.
@@ -339,15 +344,9 @@ impl<A: Application> Connection<A> {
         Ok(written)
     }
 
-    fn broken(&self, _: &Local<A>) {
+    fn broken(&self, local: &Local<A>) {
         self.lost(CloseReason::TransportError, "write failed");
-        self.wake();
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
-        }
+        self.wake(local);
     }
 
     /// Answers a ping frame. While bytes are pending none is added: the newest ping alone needs its answer.
