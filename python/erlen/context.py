@@ -2,14 +2,14 @@
 
 What cannot change during a connection is found out by its first event, in a context that Flask makes, and kept: the URL adapter, what
 the handshake's path matches (usually no route), what a request is made of, and the managed session. What an application can observe is
-made anew for each event: `g`, the request object, and the teardown functions and signals, by Flask's own push and pop. Where nobody has
-registered anything that those would call, the contexts are put in place and taken away without asking.
+made anew for each event: `g`, the request object once somebody asks for it, and the teardown functions and signals, by Flask's own push and
+pop. Where nobody has registered anything that those would call, the contexts are put in place and taken away without asking.
 """
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
@@ -24,7 +24,7 @@ from .session import SAVED, managed_session
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["Connection", "inline", "isolated"]
+__all__ = ["Client", "Connection", "addressee", "inline", "isolated"]
 
 T = TypeVar("T")
 
@@ -51,34 +51,55 @@ class Connection:
         self.sessions: dict[str, dict[str, Any]] = {}
         """What `Server.get_session` gives, by namespace."""
 
-    def context(self, managed: bool) -> Union[First, Known]:
-        """A context for one event, to be entered; its `request` and `session` are then what the handler sees.
 
+class Client:
+    """A client in a namespace, for as long as it is there."""
+
+    __slots__ = ("connection", "namespace", "sid")
+
+    def __init__(self, sid: str, namespace: str, connection: Connection) -> None:
+        self.sid = sid
+        self.namespace = namespace
+        self.connection = connection
+
+    def context(self, message: Optional[str], args: Sequence[Any], managed: bool) -> Union[First, Known]:
+        """A context for one event, to be entered; its `session` is then what the handler sees.
+
+        :param message: the event's name; None for the callback of an acknowledgement.
         :param managed: whether its session is the connection's own.
         """
-        session = self.environ.get(SAVED) if managed else None
-        if self.routing is None or (managed and session is None):
-            return First(self, managed)
-        return Known(self, self.routing, session)
+        connection = self.connection
+        session = connection.environ.get(SAVED) if managed else None
+        if connection.routing is None or (managed and session is None):
+            return First(self, message, args, managed)
+        return Known(self, connection.routing, message, args, session)
+
+    def put_on(self, request: Any, message: Optional[str], args: Sequence[Any]) -> None:
+        """Adds to a request what the requests of events have more than others."""
+        request.sid = self.sid
+        request.namespace = self.namespace
+        request.event = {"message": message, "args": args}
 
 
 class First:
     """The context of the first event, or of every one where nothing can be kept: it is Flask's."""
 
-    __slots__ = ("_connection", "_context", "_managed", "request", "session")
+    __slots__ = ("_args", "_client", "_context", "_managed", "_message", "session")
 
-    def __init__(self, connection: Connection, managed: bool) -> None:
-        self._connection = connection
+    def __init__(self, client: Client, message: Optional[str], args: Sequence[Any], managed: bool) -> None:
+        self._client = client
+        self._message = message
+        self._args = args
         self._managed = managed
 
     def __enter__(self) -> First:
-        connection = self._connection
+        connection = self._client.connection
         context: Any = connection.app.request_context(connection.environ)
         context.push()
         if _SEPARATE and type(connection.app).request_context is flask.Flask.request_context:
             connection.routing = Routing(context)
         self._context = context
-        self.request = context.request
+        self._client.put_on(context.request, self._message, self._args)
         if self._managed:
             saved = managed_session(connection.environ, flask.session._get_current_object())  # type: ignore[attr-defined]
             setattr(context, "_session" if hasattr(context, "_session") else "session", saved)
@@ -125,6 +146,10 @@ class Requests:
         self._attributes: Optional[dict[str, Any]] = None
         """None where making one does more than to put down what does not change."""
 
+    def are(self, kind: type[flask.Request]) -> bool:
+        """Whether they are of that kind, and nobody sees when one is made."""
+        return kind is self._kind and self._attributes is not None
+
     def make(self, kind: type[flask.Request], environ: dict[str, Any]) -> flask.Request:
         """What `kind(environ)` is."""
         made_of = tuple(map(environ.get, self._OF))
@@ -169,26 +194,48 @@ if _SEPARATE:
     _SESSION = "_session" if isinstance(getattr(_Ordinary, "session", None), property) else "session"
     """Where a context keeps its session: later versions of Flask 3.1 have a property in front of it."""
 
+    class _Lazy:
+        """A context's request, which is made when somebody first asks for it."""
+
+        def __get__(self, context: Known, kind: Any) -> flask.Request:
+            # Where two threads ask at once, both get the same.
+            return vars(context).setdefault("request", context.make_request())  # type: ignore[no-any-return]
+
     class Known(_Ordinary):
         """A request context that knows its URL adapter and its route beforehand."""
 
         flashes = None
+        request = _Lazy()
 
-        def __init__(self, connection: Connection, routing: Routing, session: Any) -> None:
-            app = self.app = connection.app
-            request = self.request = routing.requests.make(app.request_class, connection.environ)
-            request.json_module = app.json
-            request.routing_exception = routing.exception
+        def __init__(
+            self, client: Client, routing: Routing, message: Optional[str], args: Sequence[Any], session: Any
+        ) -> None:
+            app = self.app = client.connection.app
             self.url_adapter = routing.adapter
             setattr(self, _SESSION, session)
             self._after_request_functions = []
             self._cv_tokens = []
             self._routing = routing
+            self.client = client
+            self._message = message
+            self._args = args
+            if not routing.requests.are(app.request_class):
+                vars(self)["request"] = self.make_request()
+
+        def make_request(self) -> flask.Request:
+            """The request, with what is known of it."""
+            app, routing = self.app, self._routing
+            request = routing.requests.make(app.request_class, self.client.connection.environ)
+            request.json_module = app.json
+            request.routing_exception = routing.exception
+            if self.url_adapter is not None:
+                request.url_rule = routing.rule
+                request.view_args = routing.view_args and dict(routing.view_args)
+            self.client.put_on(request, self._message, self._args)
+            return request
 
         def match_request(self) -> None:
-            """Puts down what is known; called by `push`."""
-            self.request.url_rule = self._routing.rule
-            self.request.view_args = self._routing.view_args and dict(self._routing.view_args)
+            """The route is known."""
 
         def copy(self) -> _Ordinary:
             """An ordinary context of the same request and session, for another thread."""
@@ -196,29 +243,29 @@ if _SEPARATE:
 
         def push(self) -> None:
             """As Flask's."""
-            outside = _cv_app.get(None) is None and self._routing.is_plain
-            if not outside or getattr(self, _SESSION) is None:
+            is_outermost = _cv_app.get(None) is None
+            if not (is_outermost and self._routing.is_plain) or getattr(self, _SESSION) is None:
                 return super().push()
             app_context = _App(self.app)
             app_context.push()
             self._cv_tokens.append((_cv_request.set(self), app_context))
-            if self.url_adapter is not None:
-                self.match_request()
 
         def pop(self, *error: Any) -> None:
             """As Flask's, which is asked where it would call anything."""
+            request = vars(self).get("request")
             if (
                 self.app.teardown_request_funcs
                 or flask.request_tearing_down.receivers
                 or not self._routing.is_plain
-                or "files" in vars(self.request)
+                or (request is not None and "files" in vars(request))
                 or len(self._cv_tokens) != 1
                 or _cv_request.get() is not self
             ):
                 return super().pop(*error)
             token, app_context = self._cv_tokens.pop()
             _cv_request.reset(token)
-            self.request.environ["werkzeug.request"] = None
+            if request is not None:
+                request.environ["werkzeug.request"] = None
             if app_context is not None:
                 app_context.pop(*error)
 
@@ -242,6 +289,15 @@ if _SEPARATE:
             ):
                 return super().pop(*error)
             _cv_app.reset(self._cv_tokens.pop())
+
+
+def addressee() -> Any:
+    """What has the `sid` and the `namespace` of the current request: that, or the client of an event whose request nobody has asked for."""
+    if _SEPARATE:
+        context = _cv_request.get(None)
+        if type(context) is Known and "request" not in vars(context):
+            return context.client
+    return flask.request._get_current_object()  # type: ignore[attr-defined]
 
 
 def isolated(function: Callable[..., T], *args: Any) -> T:

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
 
 from . import _erlen, aio, exceptions
-from .context import Connection, isolated
+from .context import Client, Connection, isolated
 from .handlers import RESERVED, Handler, takes_argument
 from .payload import arguments
 from .session import save
@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     from .socketio import SocketIO
 
 __all__ = ["Client", "Current", "Dispatcher", "current"]
-
-
-class Client:
-    """A client in a namespace, for as long as it is there."""
-
-    __slots__ = ("connection", "namespace", "sid")
-
-    def __init__(self, sid: str, namespace: str, connection: Connection) -> None:
-        self.sid = sid
-        self.namespace = namespace
-        self.connection = connection
 
 
 class Current(NamedTuple):
@@ -225,11 +214,7 @@ class Dispatcher:
         :param takes: whether the handler of connect or disconnect takes its argument, where that is known.
         """
         managed = socketio.manage_session
-        with client.connection.context(managed) as context:
-            request: Any = context.request
-            request.sid = client.sid
-            request.namespace = client.namespace
-            request.event = {"message": message, "args": args}
+        with client.context(message, args, managed) as context:
             try:
                 result = aio.settle(function(*_passed(function, message, args, takes)))
             except Exception as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import flask
 
+from .context import addressee
 from .dispatch import current
 
 if TYPE_CHECKING:
@@ -38,25 +39,20 @@ def _server() -> Server:
     return _socketio()._require_server()
 
 
-def _request() -> Any:
-    """The request itself: two of its attributes by the proxy cost more than this."""
-    return flask.request._get_current_object()  # type: ignore[attr-defined]
-
-
 def _sid(sid: Optional[str]) -> str:
-    found: str = sid or _request().sid
+    found: str = sid or addressee().sid
     return found
 
 
 def _namespace(namespace: Optional[str]) -> str:
-    found: str = namespace or _request().namespace
+    found: str = namespace or addressee().namespace
     return found
 
 
 def _target(to: Any, room: Any, broadcast: bool) -> Any:
     """Whom an emit is for: the client itself where nothing else is said."""
     target = to or room
-    return _request().sid if not target and not broadcast else target or None
+    return addressee().sid if not target and not broadcast else target or None
 
 
 def emit(
@@ -82,7 +78,7 @@ def emit(
     :param skip_sid: a sid, or a list of them, to leave out.
     :param callback: called with the acknowledgement of the client.
     """
-    where = _request().namespace if namespace is _OF_THE_EVENT else namespace
+    where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
     _socketio().emit(
         event,
         *args,
@@ -109,7 +105,7 @@ def call(
 
     :returns: None, the one argument, or a tuple of them.
     """
-    where = _request().namespace if namespace is _OF_THE_EVENT else namespace
+    where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
     target = _target(to, room, False)
     return _socketio().call(
         event, *args, namespace=where, to=target, timeout=timeout, ignore_queue=ignore_queue
@@ -130,7 +126,7 @@ def send(
     **ignored: Any,
 ) -> None:
     """Emits the event `message`, or `json`."""
-    where = _request().namespace if namespace is _OF_THE_EVENT else namespace
+    where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
     _socketio().send(
         message,
         json=json,
