@@ -44,7 +44,7 @@ impl World {
     fn open(transport: Transport, max_queue_packets: usize) -> Self {
         let now = Instant::now();
         let config = Config { max_queue_packets, max_queue_bytes: 300, ..Config::default() };
-        let session = Session::open(Sid::from_random([0; 15]), Arc::new(config), now, transport);
+        let session = Session::open(&Sid::from_random([0; 15]), Arc::new(config), now, transport);
         let (sent, received, client_sent, client_received) = (0, 0, 0, 0);
         Self { session, now, get: false, sent, received, client_sent, client_received, closed: None }
     }

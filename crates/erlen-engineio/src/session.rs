@@ -30,7 +30,6 @@ const NEARLY_EMPTY: usize = 4096;
 /// One session of Engine.IO.
 #[derive(Debug)]
 pub struct Session {
-    sid: Sid,
     config: Arc<Config>,
     state: State,
     heartbeat: Heartbeat,
@@ -130,8 +129,9 @@ pub enum SendError {
 }
 
 impl Session {
-    /// Opens a session on a transport; the open packet waits in its queue.
-    pub fn open(sid: Sid, config: Arc<Config>, now: Instant, transport: Transport) -> Self {
+    /// Opens a session on a transport; the open packet, which says the sid, waits in its queue. Nothing else of the session
+    /// needs the sid: who finds sessions by it keeps it.
+    pub fn open(sid: &Sid, config: Arc<Config>, now: Instant, transport: Transport) -> Self {
         let state = match transport {
             Transport::Polling => State::Polling,
             Transport::WebSocket => State::WebSocket,
@@ -140,12 +140,11 @@ impl Session {
         let open = EncodedPacket::open(|buffer| {
             let Config { ping_interval, ping_grace, ping_timeout, max_payload, .. } = *config;
             let told = ping_interval.saturating_add(ping_grace);
-            handshake::open_packet(buffer, &sid, upgrades, told, ping_timeout, max_payload);
+            handshake::open_packet(buffer, sid, upgrades, told, ping_timeout, max_payload);
         });
         let mut queue = Queue::default();
         queue.push(open);
         Self {
-            sid,
             heartbeat: Heartbeat::new(&config, now),
             config,
             state,
@@ -430,11 +429,6 @@ impl Session {
                 Some(self.stalled_until.map_or(heartbeat, |stall| stall.min(heartbeat)))
             }
         }
-    }
-
-    /// The secret that names the session.
-    pub fn sid(&self) -> &Sid {
-        &self.sid
     }
 
     /// The intervals and bounds of the session.

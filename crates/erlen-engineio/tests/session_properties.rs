@@ -98,7 +98,7 @@ impl World {
     fn new(transport: Transport, manners: Manners) -> Self {
         let config = Config { max_queue_packets: 12, ..Config::default() };
         let now = Instant::now();
-        let session = Session::open(Sid::from_random([7; 15]), Arc::new(config), now, transport);
+        let session = Session::open(&Sid::from_random([7; 15]), Arc::new(config), now, transport);
         Self {
             session,
             manners,

@@ -110,8 +110,7 @@ impl Dialogue {
             ("config", setting) => self.configure(setting),
             ("open", transport) => {
                 let transport = Transport::from_name(transport).expect("a transport");
-                let sid = Sid::from_random([0; 15]);
-                self.session = Some(Session::open(sid, Arc::new(self.config.clone()), now, transport));
+                self.session = Some(Session::open(&sid(), Arc::new(self.config.clone()), now, transport));
             }
             ("GET", "") => match self.session().begin_get(now) {
                 Get::Parked => {}
@@ -318,13 +317,18 @@ impl Dialogue {
     }
 }
 
+/// That of every session here.
+fn sid() -> Sid {
+    Sid::from_random([0; 15])
+}
+
 /// `0{websocket}` for the open packet with that upgrade, `0{}` for the one without.
 fn open_shortened(text: String, session: &Session) -> String {
     let config = session.config();
     let short = |text: String, upgrades, name| {
         let mut open = Vec::new();
         let (interval, timeout) = (config.ping_interval, config.ping_timeout);
-        open_packet(&mut open, session.sid(), upgrades, interval, timeout, config.max_payload);
+        open_packet(&mut open, &sid(), upgrades, interval, timeout, config.max_payload);
         text.replace(&String::from_utf8(open).expect("UTF-8"), name)
     };
     short(short(text, true, "0{websocket}"), false, "0{}")

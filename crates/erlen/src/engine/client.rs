@@ -63,12 +63,12 @@ pub enum Delivery {
 
 impl<A: Application> Client<A> {
     pub(super) fn new(
+        sid: Sid,
         engine: Arc<Engine<A>>,
         shard: Arc<Shard<A>>,
         session: Session,
         handshake: Handshake,
     ) -> Arc<Self> {
-        let sid = *session.sid();
         let core = Core {
             session,
             poll: None,

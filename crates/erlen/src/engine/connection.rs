@@ -23,7 +23,7 @@ use erlen_engineio::frame::{self, Assembler, AssemblerLimits, FrameError, Incomi
 use erlen_engineio::payload::{self, PayloadPacket};
 use erlen_engineio::{CloseReason, Message, Packet, Probe, ProbeStep};
 
-use super::shard::{Local, Shard, Slot, Tenant, slot};
+use super::shard::{Local, Shard, Slot, Tenant};
 use super::stream::Stream;
 use super::watched::Readiness;
 use super::{Application, Client};
@@ -83,7 +83,7 @@ impl<A: Application> Connection<A> {
         role: Role,
     ) {
         let mode = if role == Role::Probe { Mode::Probing } else { Mode::Open };
-        let slot = seat.unwrap_or_else(|| slot(local.tenants.borrow().vacant_key()));
+        let slot = seat.unwrap_or_else(|| Slot::new(local.tenants.borrow().vacant_key()));
         let connection = Rc::new(Self {
             client,
             stream: RefCell::new(stream),
@@ -338,7 +338,7 @@ impl<A: Application> Connection<A> {
     /// Nothing is left of it.
     pub(super) fn leave(&self, local: &Local<A>) {
         self.lost(CloseReason::TransportClose, "the connection closed");
-        if local.tenants.borrow_mut().try_remove(self.slot as usize).is_some() {
+        if local.tenants.borrow_mut().try_remove(self.slot.index()).is_some() {
             self.stream.borrow().unwatch(&local.sockets);
             local.shard.add_load(-1);
         }

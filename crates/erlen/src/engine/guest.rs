@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use super::Application;
-use super::shard::{Local, Slot, Tenant, slot};
+use super::shard::{Local, Slot, Tenant};
 use super::watched::{Readiness, Socket};
 
 /// The socket, and who waits for it.
@@ -79,7 +79,7 @@ impl<A: Application> Seat<A> {
     pub(super) fn take(local: &Rc<Local<A>>, mut socket: Socket) -> io::Result<Self> {
         let mut tenants = local.tenants.borrow_mut();
         let place = tenants.vacant_entry();
-        let slot = slot(place.key());
+        let slot = Slot::new(place.key());
         local.sockets.watch(&mut socket, slot)?;
         let guest = Rc::new(Guest { socket, waker: RefCell::default() });
         place.insert(Tenant::Guest(Rc::clone(&guest)));
@@ -92,7 +92,7 @@ impl<A: Application> Seat<A> {
     /// When somebody else holds the guest, which nobody does.
     pub(super) fn into_socket(self) -> io::Result<(Socket, Slot)> {
         let (slot, guest) = (self.slot, Rc::clone(&self.guest));
-        if let Some(tenant) = self.local.tenants.borrow_mut().get_mut(slot as usize) {
+        if let Some(tenant) = self.local.tenants.borrow_mut().get_mut(slot.index()) {
             *tenant = Tenant::Expected;
         }
         drop(self);
@@ -126,8 +126,8 @@ impl<A: Application> Deref for Seat<A> {
 impl<A: Application> Drop for Seat<A> {
     fn drop(&mut self) {
         let mut tenants = self.local.tenants.borrow_mut();
-        if let Some(Tenant::Guest(_)) = tenants.get(self.slot as usize) {
-            tenants.remove(self.slot as usize);
+        if let Some(Tenant::Guest(_)) = tenants.get(self.slot.index()) {
+            tenants.remove(self.slot.index());
             self.local.sockets.unwatch(&self.guest.socket);
         }
     }

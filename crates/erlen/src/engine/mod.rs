@@ -312,8 +312,9 @@ impl<A: Application> Engine<A> {
         handshake: Handshake,
         config: Arc<Config>,
     ) -> Arc<Client<A>> {
-        let session = Session::open(Sid::from_random(random()), config, Instant::now(), transport);
-        let client = Client::new(Arc::clone(self), Arc::clone(shard), session, handshake);
+        let sid = Sid::from_random(random());
+        let session = Session::open(&sid, config, Instant::now(), transport);
+        let client = Client::new(sid, Arc::clone(self), Arc::clone(shard), session, handshake);
         self.sessions.insert(Arc::clone(&client));
         shard.metrics.count_open(transport);
         self.app.on_open(&client);

@@ -14,6 +14,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -64,12 +65,20 @@ struct Inbox<A: Application> {
     stopped: bool,
 }
 
-/// The place of a connection in its shard's table.
-pub(super) type Slot = u32;
+/// A place in a table of a shard: of a connection, or of what is filed for a session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot(NonZeroU32);
 
-/// A place in the table by its index: a process has fewer descriptors than that.
-pub(super) fn slot(index: usize) -> Slot {
-    Slot::try_from(index).unwrap_or(Slot::MAX)
+impl Slot {
+    /// The place of that index, of which there are fewer than four billion: a process has fewer descriptors.
+    pub(super) fn new(index: usize) -> Self {
+        let number = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
+        Self(NonZeroU32::new(number).unwrap_or(NonZeroU32::MAX))
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
 }
 
 /// Whom an event of the queue is for.
@@ -254,7 +263,7 @@ impl<A: Application> Local<A> {
     }
 
     pub(super) fn connection(&self, slot: Slot) -> Option<Rc<Connection<A>>> {
-        match self.tenants.borrow().get(slot as usize)? {
+        match self.tenants.borrow().get(slot.index())? {
             Tenant::WebSocket(connection) => Some(Rc::clone(connection)),
             Tenant::Guest(_) | Tenant::Expected => None,
         }
@@ -263,7 +272,7 @@ impl<A: Application> Local<A> {
     /// Gives a tenant the place that is kept for it, or the next that is free.
     pub(super) fn seat(&self, seat: Option<Slot>, tenant: Tenant<A>) {
         let mut tenants = self.tenants.borrow_mut();
-        match seat.and_then(|slot| tenants.get_mut(slot as usize)) {
+        match seat.and_then(|slot| tenants.get_mut(slot.index())) {
             Some(place) => *place = tenant,
             None => drop(tenants.insert(tenant)),
         }
@@ -289,7 +298,7 @@ impl<A: Application> Local<A> {
     /// Has whom an event is for go on.
     fn tell(&self, slot: Slot, readiness: Readiness) {
         let tenants = self.tenants.borrow();
-        match tenants.get(slot as usize) {
+        match tenants.get(slot.index()) {
             Some(Tenant::WebSocket(connection)) => {
                 let connection = Rc::clone(connection);
                 drop(tenants);
@@ -328,7 +337,7 @@ impl<A: Application> Local<A> {
 
     /// The thread ends, and with it every connection.
     fn leave(&self) {
-        let slots: Vec<_> = self.tenants.borrow().iter().map(|(index, _)| slot(index)).collect();
+        let slots: Vec<_> = self.tenants.borrow().iter().map(|(index, _)| Slot::new(index)).collect();
         for connection in slots.into_iter().filter_map(|slot| self.connection(slot)) {
             connection.leave(self);
         }
@@ -385,11 +394,9 @@ impl<A: Application> Local<A> {
 
     fn file(&self, now: Instant, client: &Arc<Client<A>>, deadline: Instant) {
         let mut core = client.lock();
-        let slot = *core.filed.get_or_insert_with(|| {
-            let slot = self.filed.borrow_mut().insert(Arc::downgrade(client));
-            // A process has fewer sessions than that.
-            Slot::try_from(slot).unwrap_or(Slot::MAX)
-        });
+        let slot = *core
+            .filed
+            .get_or_insert_with(|| Slot::new(self.filed.borrow_mut().insert(Arc::downgrade(client))));
         core.armed = Some(deadline);
         drop(core);
         self.timers.borrow_mut().insert(now, deadline, slot);
@@ -398,7 +405,7 @@ impl<A: Application> Local<A> {
     fn unfile(&self, client: &Arc<Client<A>>) {
         if let Some(slot) = client.lock().filed.take() {
             let mut filed = self.filed.borrow_mut();
-            filed.try_remove(slot as usize);
+            filed.try_remove(slot.index());
             if filed.is_empty() {
                 *filed = Slab::new();
             }
@@ -407,7 +414,7 @@ impl<A: Application> Local<A> {
 
     /// The client for whom an entry was filed in that place, or who has it now.
     fn filed(&self, slot: Slot) -> Option<Arc<Client<A>>> {
-        self.filed.borrow().get(slot as usize)?.upgrade()
+        self.filed.borrow().get(slot.index())?.upgrade()
     }
 
     /// Lets a fired entry act, unless an earlier one of the same session already did, or it was somebody else's.

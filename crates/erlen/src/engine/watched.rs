@@ -53,7 +53,7 @@ impl Sockets {
     /// When the system's limit of watches is reached.
     pub(super) fn watch(&self, socket: &mut Socket, slot: Slot) -> io::Result<()> {
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        Ok(epoll::add(self.queue.get_ref(), &socket.tcp, EventData::new_u64(slot.into()), flags)?)
+        Ok(epoll::add(self.queue.get_ref(), &socket.tcp, EventData::new_u64(slot.index() as u64), flags)?)
     }
 
     /// Watches it no longer. To close it would do, were it not for children of the process, which may hold it too.
@@ -77,10 +77,10 @@ impl Sockets {
                 queue.clear_ready();
             }
             for event in events {
-                let (flags, slot) = (event.flags, event.data.u64());
+                let (flags, index) = (event.flags, event.data.u64());
                 let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
                 let readiness = Readiness { readable: ended || flags.contains(EventFlags::IN), ended };
-                tell(Slot::try_from(slot).unwrap_or(Slot::MAX), readiness);
+                tell(Slot::new(usize::try_from(index).unwrap_or(usize::MAX)), readiness);
             }
             if !is_all {
                 return cx.waker().wake_by_ref();
