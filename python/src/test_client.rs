@@ -7,7 +7,7 @@ use bytes::Bytes;
 use erlen::engine::EncodedPacket;
 use erlen::{Server, TestMessage, TestSession};
 use erlen_socketio::{
-    Decoder, DecoderConfig, Packet, PacketData, PacketKind, encode_connect, encode_event_name, encode_header,
+    Decoder, DecoderConfig, Packet, PacketData, PacketKind, encode_connect, encode_header, encode_string,
 };
 use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
@@ -128,7 +128,7 @@ impl TestClient {
         let text = EncodedPacket::text_message(|buffer| {
             encode_header(buffer, kind, namespace, ack_id, binary.len());
             buffer.push(b'[');
-            encode_event_name(buffer, event);
+            encode_string(buffer, event);
             encoded.append_to(buffer);
             buffer.push(b']');
         });

@@ -65,16 +65,16 @@ pub fn encode_disconnect(buf: &mut Vec<u8>, namespace: &str) {
     encode_header(buf, PacketKind::Disconnect, namespace, None, 0);
 }
 
-/// Appends the name of an event as a JSON string, without allocating for it.
+/// Appends a text as a JSON string: an event's name, or an argument. Without allocating for it.
 ///
 /// ```
 /// let mut buf = Vec::new();
-/// erlen_socketio::encode_event_name(&mut buf, "say \"hi\"");
+/// erlen_socketio::encode_string(&mut buf, "say \"hi\"");
 /// assert_eq!(buf, br#""say \"hi\"""#);
 /// ```
-pub fn encode_event_name(buf: &mut Vec<u8>, name: &str) {
+pub fn encode_string(buf: &mut Vec<u8>, text: &str) {
     buf.push(b'"');
-    let mut rest = name.as_bytes();
+    let mut rest = text.as_bytes();
     while let Some((plain, tail)) = rest.split_at_checked(plain_len(rest)) {
         buf.extend_from_slice(plain);
         let Some((special, tail)) = tail.split_first() else { break };
@@ -161,9 +161,9 @@ mod tests {
     #[test]
     fn control_characters_are_escaped_as_javascript_does() {
         assert_eq!(
-            written(|buf| encode_event_name(buf, "\0\u{8}\t\n\u{c}\r\u{1f}\"\\/é\u{2028}")),
+            written(|buf| encode_string(buf, "\0\u{8}\t\n\u{c}\r\u{1f}\"\\/é\u{2028}")),
             "\"\\u0000\\b\\t\\n\\f\\r\\u001f\\\"\\\\/é\u{2028}\""
         );
-        assert_eq!(written(|buf| encode_event_name(buf, "")), "\"\"");
+        assert_eq!(written(|buf| encode_string(buf, "")), "\"\"");
     }
 }

@@ -25,8 +25,8 @@ mod socket_id;
 pub use args::Args;
 pub use decode::{Decoder, DecoderConfig};
 pub use encode::{
-    encode_connect, encode_connect_error, encode_disconnect, encode_event_name, encode_header,
-    encode_placeholder, is_reserved_event,
+    encode_connect, encode_connect_error, encode_disconnect, encode_header, encode_placeholder,
+    encode_string, is_reserved_event,
 };
 pub use error::DecodeError;
 pub use packet::{Packet, PacketData, PacketKind};

@@ -6,7 +6,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use erlen_socketio::{Decoder, DecoderConfig, PacketData, PacketKind, encode_event_name, encode_header};
+use erlen_socketio::{Decoder, DecoderConfig, PacketData, PacketKind, encode_header, encode_string};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -41,7 +41,7 @@ fn the_hot_path_allocates_nothing() {
     }
     black_box(decoder.decode_text(&config, now, reserved_looking)).expect("readable");
     encode_header(&mut buf, PacketKind::Event, "/room", Some(12), 0);
-    encode_event_name(&mut buf, "say \"hi\"\n");
+    encode_string(&mut buf, "say \"hi\"\n");
     black_box(&buf);
     assert_eq!(blocks(), before);
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use erlen_socketio::{
     DecodeError, Decoder, DecoderConfig, Packet, PacketData, PacketKind, SocketId, encode_connect,
-    encode_connect_error, encode_disconnect, encode_event_name, encode_header, encode_placeholder,
+    encode_connect_error, encode_disconnect, encode_header, encode_placeholder, encode_string,
     is_reserved_event, placeholder_index,
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -62,7 +62,7 @@ proptest! {
         let written = text(|buf| {
             encode_header(buf, PacketKind::Event, &namespace, id, 0);
             buf.push(b'[');
-            encode_event_name(buf, &name);
+            encode_string(buf, &name);
             for value in &values {
                 buf.extend_from_slice(format!(",{value}").as_bytes());
             }
@@ -134,7 +134,7 @@ proptest! {
 
     #[test]
     fn an_event_name_is_what_serde_json_writes_and_reads(name in any::<String>()) {
-        let written = text(|buf| encode_event_name(buf, &name));
+        let written = text(|buf| encode_string(buf, &name));
         prop_assert_eq!(serde_json::from_str::<String>(&written).ok(), Some(name.clone()));
         prop_assert_eq!(written, serde_json::to_string(&name).expect("a string"));
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use erlen_socketio::{
     Args, Decoder, DecoderConfig, Packet, PacketData, PacketKind, encode_connect, encode_connect_error,
-    encode_disconnect, encode_event_name, encode_header, encode_placeholder, placeholder_index,
+    encode_disconnect, encode_header, encode_placeholder, encode_string, placeholder_index,
 };
 
 fn decode(text: &str) -> Packet<'_> {
@@ -61,7 +61,7 @@ fn written_binary(kind: PacketKind, namespace: &str, id: Option<u64>, name: &str
     written(|buf| {
         encode_header(buf, kind, namespace, id, n);
         buf.push(b'[');
-        encode_event_name(buf, name);
+        encode_string(buf, name);
         for index in 0..n {
             buf.push(b',');
             encode_placeholder(buf, index);

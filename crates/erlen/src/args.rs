@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::ops::Deref;
 
 use bytes::Bytes;
-use erlen_socketio::{Args as Decoded, encode_placeholder, placeholder_index};
+use erlen_socketio::{Args as Decoded, encode_placeholder, encode_string, placeholder_index};
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::ser::{self, Impossible};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -101,8 +101,13 @@ pub trait IntoArgs {
 
 impl<T: Serialize> IntoArgs for T {
     fn append(&self, json: &mut Vec<u8>, attachments: &mut Vec<Bytes>) -> Result<(), serde_json::Error> {
-        let shape = Shape::of(self);
         let first = json.last() == Some(&b'[');
+        let start = json.len();
+        let shape = match self.serialize(Probe(json)) {
+            Ok(()) => return Ok(()),
+            Err(shape) => shape,
+        };
+        json.truncate(start);
         match shape {
             Shape::Unit => return Ok(()),
             Shape::One if !first => json.push(b','),
@@ -272,12 +277,6 @@ enum Shape {
     One,
 }
 
-impl Shape {
-    fn of<T: Serialize + ?Sized>(value: &T) -> Self {
-        value.serialize(Probe).err().unwrap_or(Self::One)
-    }
-}
-
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
@@ -292,8 +291,8 @@ impl ser::Error for Shape {
     }
 }
 
-/// A serializer that answers with the shape instead of serializing.
-struct Probe;
+/// A serializer that answers with the shape instead of serializing. A text, the most usual of all, it appends at once.
+struct Probe<'a>(&'a mut Vec<u8>);
 
 type Never = Impossible<(), Shape>;
 
@@ -305,7 +304,7 @@ macro_rules! one {
     };
 }
 
-impl Serializer for Probe {
+impl Serializer for Probe<'_> {
     type Ok = ();
     type Error = Shape;
     type SerializeSeq = Never;
@@ -319,8 +318,19 @@ impl Serializer for Probe {
     one! {
         serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
         serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64) serialize_f32(f32)
-        serialize_f64(f64) serialize_char(char) serialize_str(&str) serialize_bytes(&[u8]) serialize_none()
+        serialize_f64(f64) serialize_char(char) serialize_bytes(&[u8]) serialize_none()
         serialize_unit_struct(&'static str) serialize_unit_variant(&'static str, u32, &'static str)
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), Shape> {
+        let json = self.0;
+        if json.last() != Some(&b'[') {
+            json.push(b',');
+        }
+        // As raw arguments, with room for the array's end.
+        json.reserve(text.len() + 3);
+        encode_string(json, text);
+        Ok(())
     }
 
     fn serialize_unit(self) -> Result<(), Shape> {
@@ -412,6 +422,32 @@ mod tests {
         assert_eq!(encoded([0_u8; 0]), (String::new(), 0));
         assert_eq!(encoded(None::<u8>), ("null".into(), 0));
         assert_eq!(encoded("é"), ("\"é\"".into(), 0));
+    }
+
+    #[test]
+    fn a_text_is_written_as_it_would_be_inside_of_another_value() {
+        let every: String = (0..0x3000).filter_map(char::from_u32).collect();
+        for text in ["", "[", "plain, and longer than a word or two", "\"", "a\\b", "\u{1f600}\u{7f}", &every]
+        {
+            assert_eq!(encoded(text), (serde_json::to_string(text).unwrap(), 0));
+            assert_eq!(encoded((text, text)).0, format!("{0},{0}", encoded(text).0));
+        }
+    }
+
+    #[test]
+    fn a_text_that_its_type_takes_back_is_not_sent() {
+        struct Undecided(std::cell::Cell<bool>);
+        impl Serialize for Undecided {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if self.0.replace(true) {
+                    return serializer.serialize_u8(1);
+                }
+                serializer.serialize_str("half")?;
+                Err(ser::Error::custom("not yet"))
+            }
+        }
+        let encoded = Encoded::new(&Undecided(false.into())).unwrap();
+        assert_eq!(encoded.json, b"[1]");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use erlen_engineio::EncodedPacket;
 use erlen_socketio::{
-    PacketKind, SocketId, encode_connect, encode_connect_error, encode_disconnect, encode_event_name,
-    encode_header, is_reserved_event,
+    PacketKind, SocketId, encode_connect, encode_connect_error, encode_disconnect, encode_header,
+    encode_string, is_reserved_event,
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -39,7 +39,7 @@ impl Event {
             encode_header(buffer, PacketKind::Event, namespace, None, 0);
             let start = buffer.len();
             buffer.push(b'[');
-            encode_event_name(buffer, name);
+            encode_string(buffer, name);
             data.append(buffer, &mut attachments)?;
             buffer.push(b']');
             json = buffer.len().saturating_sub(start);
