@@ -229,8 +229,12 @@ impl RawArgs {
     /// # Errors
     /// When it is not a `T`.
     pub fn get<T: DeserializeOwned>(&self, index: usize) -> Result<T, serde_json::Error> {
-        let text = self.iter().nth(index).unwrap_or("null");
-        with_attachments(self.attachments(), || serde_json::from_str(text))
+        let mut text = self.inner.tail(self.skip + index);
+        if text.is_empty() {
+            text = "null";
+        }
+        // What stands behind the argument is not looked at, neither here nor for its end: the text is valid.
+        with_attachments(self.attachments(), || T::deserialize(&mut serde_json::Deserializer::from_str(text)))
     }
 
     /// Reads all arguments as one value: a tuple of as many, or a `Vec`.
@@ -487,6 +491,19 @@ mod tests {
         assert_eq!(args.all::<(u8, String, serde_json::Value)>().unwrap().1, "two");
         assert_eq!(args.get::<Option<u8>>(7).unwrap(), None);
         assert!(args.get::<u8>(1).is_err());
+        assert_eq!(args.get::<String>(1).unwrap(), "two");
+        assert_eq!(args.get::<serde_json::Value>(2).unwrap(), json!({"three": 3}));
+        assert_eq!(args.get::<Box<serde_json::value::RawValue>>(0).unwrap().get(), "1");
+    }
+
+    #[test]
+    fn an_argument_ends_where_its_value_does() {
+        let args = received(r#"2["ev" , 12 ,3.5e1,"a,]", [1, [2]] ,true,null , {"b":[]}]"#, &[]);
+        let values: Vec<serde_json::Value> = (0..args.len()).map(|index| args.get(index).unwrap()).collect();
+        assert_eq!(json!(values), json!([12, 35.0, "a,]", [1, [2]], true, null, {"b": []}]));
+        assert_eq!(args.get::<Option<u8>>(args.len()).unwrap(), None);
+        assert_eq!(received(r#"2["ev"]"#, &[]).get::<Option<u8>>(0).unwrap(), None);
+        assert_eq!(received(r#"2["ev" ]"#, &[]).get::<Option<u8>>(1).unwrap(), None);
     }
 
     #[test]
