@@ -57,26 +57,33 @@ impl Query {
     /// [`HandshakeError::BadRequest`] if `transport`, `sid` or `EIO` is given twice with different
     /// values: no two readers may ever understand one request in two ways.
     pub fn parse(query: &str) -> Result<Self, HandshakeError> {
+        // Mostly nothing is encoded, which one look at the whole tells sooner than one at each part.
+        if is_encoded(query) {
+            return Self::of(pairs(query).map(|(name, value)| (percent_decode(name), percent_decode(value))));
+        }
+        Self::of(pairs(query))
+    }
+
+    fn of<T: AsRef<str> + PartialEq>(pairs: impl Iterator<Item = (T, T)>) -> Result<Self, HandshakeError> {
         let (mut transport, mut sid, mut revision) = (None, None, None);
-        let mut rest = Some(query);
-        while let Some(pairs) = rest {
-            let (pair, others) = cut(pairs, b'&');
-            rest = others;
-            let (name, value) = cut(pair, b'=');
-            let value = value.unwrap_or_default();
-            match &*percent_decode(name) {
-                "transport" => set(&mut transport, value)?,
-                "sid" => set(&mut sid, value)?,
-                "EIO" => set(&mut revision, value)?,
-                _ => {}
+        for (name, value) in pairs {
+            let slot = match name.as_ref() {
+                "transport" => &mut transport,
+                "sid" => &mut sid,
+                "EIO" => &mut revision,
+                _ => continue,
+            };
+            if slot.as_ref().is_some_and(|before| *before != value) {
+                return Err(HandshakeError::BadRequest);
             }
+            *slot = Some(value);
         }
         Ok(Self {
             transport: transport
-                .and_then(|name| Transport::from_name(&name))
+                .and_then(|name| Transport::from_name(name.as_ref()))
                 .ok_or(HandshakeError::UnknownTransport),
-            sid: sid.map(|sid| Sid::parse(&sid).ok_or(HandshakeError::UnknownSid)).transpose(),
-            revision: match revision.as_deref() {
+            sid: sid.map(|sid| Sid::parse(sid.as_ref()).ok_or(HandshakeError::UnknownSid)).transpose(),
+            revision: match revision.as_ref().map(AsRef::as_ref) {
                 Some("4") => Ok(Revision::V4),
                 _ => Err(HandshakeError::UnsupportedVersion),
             },
@@ -84,28 +91,27 @@ impl Query {
     }
 }
 
-/// What is before an ASCII character, and what is behind it. For texts this short `split_once` costs several times as much.
-fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
-    let before = text.bytes().position(|byte| byte == at).and_then(|index| text.split_at_checked(index));
-    before.map_or((text, None), |(before, behind)| (before, behind.get(1..)))
+/// The names and values of a query, as they are written.
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = Some(query);
+    std::iter::from_fn(move || {
+        let (pair, others) = cut(rest?, b'&');
+        rest = others;
+        let (name, value) = cut(pair, b'=');
+        Some((name, value.unwrap_or_default()))
+    })
 }
 
-/// Takes a parameter's value, unless it had another one already.
-fn set<'a>(slot: &mut Option<Cow<'a, str>>, value: &'a str) -> Result<(), HandshakeError> {
-    let value = percent_decode(value);
-    match slot {
-        Some(before) if *before != value => Err(HandshakeError::BadRequest),
-        _ => {
-            *slot = Some(value);
-            Ok(())
-        }
-    }
+/// What is before an ASCII character, and what is behind it.
+fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
+    let before = memchr::memchr(at, text.as_bytes()).and_then(|index| text.split_at_checked(index));
+    before.map_or((text, None), |(before, behind)| (before, behind.get(1..)))
 }
 
 /// Form decoding of a query's name or value: `+` is a space, `%XX` a byte, anything else itself; what is no UTF-8 is
 /// replaced.
 pub fn percent_decode(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if !is_encoded(text) {
         return Cow::Borrowed(text);
     }
     let mut bytes = Vec::with_capacity(text.len());
@@ -115,6 +121,11 @@ pub fn percent_decode(text: &str) -> Cow<'_, str> {
         rest = behind;
     }
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether anything in a text may stand for something else.
+fn is_encoded(text: &str) -> bool {
+    memchr::memchr2(b'%', b'+', text.as_bytes()).is_some()
 }
 
 fn next_byte(text: &[u8]) -> Option<(u8, &[u8])> {

@@ -53,7 +53,7 @@ enum Rest<'a> {
 /// assert_eq!(packets.next(), None);
 /// ```
 pub fn decode(body: &[u8], max_packets: usize) -> PayloadDecoder<'_> {
-    let separators = body.iter().filter(|byte| **byte == SEPARATOR).count();
+    let separators = memchr::memchr_iter(SEPARATOR, body).count();
     let rest = match separators < max_packets {
         true => Rest::Body(body),
         false => Rest::Refused(DecodeError::TooManyPackets),
@@ -82,8 +82,8 @@ impl FusedIterator for PayloadDecoder<'_> {}
 
 /// The first packet, and what is behind its separator.
 fn split_first(body: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let mut parts = body.splitn(2, |byte| *byte == SEPARATOR);
-    (parts.next().unwrap_or_default(), parts.next())
+    let end = memchr::memchr(SEPARATOR, body).and_then(|end| body.split_at_checked(end));
+    end.map_or((body, None), |(first, rest)| (first, rest.get(1..)))
 }
 
 /// Reads one packet as a payload has it. A client without binary frames sends these on a WebSocket too, as text.

@@ -28,8 +28,14 @@ impl Sid {
     /// The sid that `text` spells, if it has the form of one.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; Self::LEN] = text.as_bytes().try_into().ok()?;
-        let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-        bytes.iter().all(legal).then_some(Self(bytes))
+        // To the end in any case, so that all are looked at together.
+        let legal = |b: u8| b.is_ascii_alphanumeric() | matches!(b, b'-' | b'_');
+        bytes.iter().fold(true, |all, &b| all & legal(b)).then_some(Self(bytes))
+    }
+
+    /// The bytes of the whole secret.
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
     }
 
     /// The whole secret, for the wire.

@@ -104,7 +104,7 @@ impl<A: Application> Engine<A> {
             Ok(n) => buffer.get(..n).unwrap_or_default(),
         };
         Poll::Ready(Some(match RawHead::parse(read, &self.options.path, self.session_config.max_payload) {
-            Some((head, behind)) => Heard::Request(Box::new(head), behind),
+            Some((head, behind)) => Heard::Request(head, behind),
             None => Heard::Other(Bytes::copy_from_slice(read)),
         }))
     }
@@ -134,7 +134,7 @@ impl<A: Application> Engine<A> {
 /// What a read has brought.
 enum Heard {
     /// The head of a plain request, and what came behind it.
-    Request(Box<RawHead>, Vec<u8>),
+    Request(RawHead, Vec<u8>),
     /// Something for the HTTP server.
     Other(Bytes),
 }

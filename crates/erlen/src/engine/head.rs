@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use erlen_engineio::handshake::{HandshakeError, Query};
 use http::header::{HeaderMap, HeaderName};
 use http::request::Parts;
 use http::{Method, Version};
@@ -38,10 +39,11 @@ pub(crate) trait Head {
         self.all(name).next()
     }
 
-    /// The query, without its `?`.
-    fn query(&self) -> &str {
-        self.target().split_once('?').map_or("", |(_, query)| query)
-    }
+    /// What the query says.
+    ///
+    /// # Errors
+    /// As [`Query::parse`].
+    fn query(&self) -> Result<Query, HandshakeError>;
 
     /// Whether one of a header's values, which may be lists, has this token.
     fn has_token(&self, name: &HeaderName, token: &str) -> bool {
@@ -67,8 +69,8 @@ impl Head for Parts {
         self.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
-    fn query(&self) -> &str {
-        self.uri.query().unwrap_or_default()
+    fn query(&self) -> Result<Query, HandshakeError> {
+        Query::parse(self.uri.query().unwrap_or_default())
     }
 
     fn all(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {

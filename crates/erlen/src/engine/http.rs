@@ -150,7 +150,7 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
     where
         B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
-        let query = Query::parse(self.head.query())?;
+        let query = self.head.query()?;
         let transport = query.transport?;
         if !self.engine.options.transports.has(transport) {
             return Err(HandshakeError::UnknownTransport);
@@ -323,8 +323,7 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
 
     /// Whether a session was asked for, and not an old one addressed: a late request of one that has ended is no handshake.
     fn is_handshake(&self) -> bool {
-        let query = Query::parse(self.head.query());
-        query.map_or(true, |query| matches!(query.sid, Ok(None)))
+        self.head.query().map_or(true, |query| matches!(query.sid, Ok(None)))
     }
 
     /// A refusal that may pass: the client comes back later.

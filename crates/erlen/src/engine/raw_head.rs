@@ -10,19 +10,20 @@ pub(crate) mod oracle;
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
+use erlen_engineio::handshake::{HandshakeError, Query};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
-use smallvec::SmallVec;
 
 use super::head::{Head, MAX_HEAD_BYTES, MAX_HEADERS};
 
-/// A head that was parsed here: of HTTP/1.1, in ASCII, with a transport written as such and no header twice; a GET without a
+/// A head that was parsed here: of HTTP/1.1, in ASCII, with a transport in its query and no header twice; a GET without a
 /// body, or a POST that says how long its body is.
 pub(super) struct RawHead {
     text: Box<str>,
     method: Method,
     target: Span,
-    headers: SmallVec<[(Span, Span); 24]>,
+    query: Query,
+    headers: Vec<(Span, Span)>,
     body_length: usize,
 }
 
@@ -33,7 +34,7 @@ impl RawHead {
     /// The request for `path` at the start of `bytes`, and what came behind its head: of the body, or, behind a handshake,
     /// frames. `None`: one for the HTTP server, or not the whole head of one.
     pub(super) fn parse(bytes: &[u8], path: &str, max_body: usize) -> Option<(Self, Vec<u8>)> {
-        let method = plain_method(bytes, path)?;
+        let method = own_method(bytes, path)?;
         let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut []);
         let length = match request.parse_with_uninit_headers(bytes, &mut headers) {
@@ -42,6 +43,8 @@ impl RawHead {
         };
         let (text, behind) = bytes.split_at_checked(length)?;
         let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
+        let target = request.path?;
+        let query = plain_query(target.strip_prefix(path)?)?;
         let said = Said::by(request.headers).filter(|_| request.version == Some(1))?;
         let body_length = said.body_length(&method).filter(|length| *length <= max_body)?;
         let may_be_frames = method == Method::GET && said.upgrade;
@@ -52,15 +55,12 @@ impl RawHead {
             let from = part.as_ptr().addr() - bytes.as_ptr().addr();
             Some((u16::try_from(from).ok()?, u16::try_from(from + part.len()).ok()?))
         };
-        let spans =
-            |header: &httparse::Header<'_>| Some((span(header.name.as_bytes())?, span(header.value)?));
-        let head = Self {
-            text: text.into(),
-            method,
-            target: span(request.path?.as_bytes())?,
-            headers: request.headers.iter().map(spans).collect::<Option<_>>()?,
-            body_length,
-        };
+        let mut headers = Vec::with_capacity(request.headers.len());
+        for header in &*request.headers {
+            headers.push((span(header.name.as_bytes())?, span(header.value)?));
+        }
+        let target = span(target.as_bytes())?;
+        let head = Self { text: text.into(), method, target, query, headers, body_length };
         Some((head, behind.to_vec()))
     }
 
@@ -74,39 +74,30 @@ impl RawHead {
     }
 }
 
-/// The method of a request line that names this path, and in a query of plain characters a transport. Others need not be
-/// parsed here.
-fn plain_method(bytes: &[u8], path: &str) -> Option<Method> {
+/// The method of a request line that names this path. Others need not be parsed here.
+fn own_method(bytes: &[u8], path: &str) -> Option<Method> {
     let (method, target) = match bytes {
         [b'G', b'E', b'T', b' ', target @ ..] => (Method::GET, target),
         [b'P', b'O', b'S', b'T', b' ', target @ ..] => (Method::POST, target),
         _ => return None,
     };
-    let query = target.strip_prefix(path.as_bytes())?.strip_prefix(b"?")?;
-    let end = query.iter().position(|&byte| !is_plain(byte))?;
-    let (query, rest) = query.split_at_checked(end)?;
-    let names = |pair: &[u8]| matches!(pair, b"transport=polling" | b"transport=websocket");
-    (rest.starts_with(b" ") && query.split(|&byte| byte == b'&').any(names)).then_some(method)
+    target.strip_prefix(path.as_bytes())?.starts_with(b"?").then_some(method)
+}
+
+/// What a query of plain characters says, behind its `?`, if it names a transport.
+fn plain_query(query: &str) -> Option<Query> {
+    let query = query.strip_prefix('?')?;
+    // To the end in any case, so that many are looked at together.
+    let plain = query.bytes().fold(true, |plain, byte| plain & is_plain(byte));
+    Query::parse(query).ok().filter(|query| plain && query.transport.is_ok())
 }
 
 /// What RFC 3986 allows in a query.
 fn is_plain(byte: u8) -> bool {
-    const PLAIN: [bool; 256] = {
-        let others = b"-._~!$&'()*+,;=:@/?%";
-        let mut plain = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            plain[byte] = (byte as u8).is_ascii_alphanumeric();
-            byte += 1;
-        }
-        let mut other = 0;
-        while other < others.len() {
-            plain[others[other] as usize] = true;
-            other += 1;
-        }
-        plain
-    };
-    PLAIN[usize::from(byte)]
+    byte.is_ascii_alphanumeric()
+        | (b'$'..=b'/').contains(&byte)
+        | (b'?'..=b'@').contains(&byte)
+        | matches!(byte, b'!' | b':' | b';' | b'=' | b'_' | b'~')
 }
 
 /// What the headers say of what follows them.
@@ -164,6 +155,10 @@ impl Head for RawHead {
         self.part(self.target)
     }
 
+    fn query(&self) -> Result<Query, HandshakeError> {
+        Ok(self.query)
+    }
+
     fn all(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
         let name = name.as_str();
         let is_named = |(from, to): Span| {
@@ -214,7 +209,7 @@ mod tests {
     fn a_plain_handshake_is_read_and_what_follows_is_kept() {
         let (head, behind) = parse([HANDSHAKE.as_bytes(), b"\x81\x82rest"].concat()).unwrap();
         assert_eq!(head.target(), "/socket.io/?EIO=4&transport=websocket");
-        assert_eq!(head.query(), "EIO=4&transport=websocket");
+        assert_eq!(head.query(), Query::parse("EIO=4&transport=websocket"));
         let headers: Vec<_> = head.headers().collect();
         assert_eq!(headers.len(), 5);
         assert_eq!(headers[3..], [("X-Empty", "".into()), ("Cookie", "b=c".into())]);
@@ -287,10 +282,19 @@ mod tests {
     }
 
     #[test]
+    fn a_query_has_the_characters_of_the_rfc_alone() {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_plain(byte), allowed(byte), "{byte}");
+        }
+    }
+
+    #[test]
     fn hyper_reads_the_plain_ones_alike() {
         for plain in [HANDSHAKE, GET, POST] {
             assert!(oracle::check(plain.as_bytes()));
             assert!(oracle::check(plain.replace("\r\n", "\n").as_bytes()));
+            assert!(oracle::check(plain.replace("transport=", "x=%&&=&%74ransport=").as_bytes()));
             assert!(
                 oracle::check(plain.replace("Cookie: ", "Connection: x, Close\r\nCookie: ").as_bytes())
                     || plain == HANDSHAKE

@@ -91,9 +91,8 @@ impl<A: super::Application> Sessions<A> {
     }
 
     fn part(&self, sid: &Sid) -> std::sync::MutexGuard<'_, HashSet<BySid<A>>> {
-        let byte = sid.as_str().as_bytes().first().copied().unwrap_or_default();
-        let second = sid.as_str().as_bytes().get(1).copied().unwrap_or_default();
-        let index = usize::from(byte).wrapping_mul(31).wrapping_add(usize::from(second)) % PARTS;
+        let [first, second, ..] = *sid.as_bytes();
+        let index = usize::from(first).wrapping_mul(31).wrapping_add(usize::from(second)) % PARTS;
         self.parts[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
