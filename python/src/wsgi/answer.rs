@@ -20,6 +20,7 @@ use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 
 use super::exchange::Reply;
 use super::gone::{Patience, client_gone};
@@ -203,7 +204,7 @@ impl Stream {
     fn new(patience: Patience) -> (Self, Body) {
         let (pieces, received) = mpsc::channel(PIECES);
         let whole = Arc::new(AtomicBool::new(false));
-        let body = Pieces { received, whole: Arc::clone(&whole), breaks: false };
+        let body = Pieces { received, whole: Arc::clone(&whole), breaks: None };
         (Self { pieces, patience, whole }, Body::new(body))
     }
 }
@@ -216,8 +217,8 @@ fn gone(py: Python<'_>) -> PyErr {
 struct Pieces {
     received: mpsc::Receiver<Bytes>,
     whole: Arc<AtomicBool>,
-    /// The next thing is the error.
-    breaks: bool,
+    /// It is not whole; behind this, it ends by the error.
+    breaks: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl http_body::Body for Pieces {
@@ -234,11 +235,13 @@ impl http_body::Body for Pieces {
         if self.whole.load(Ordering::Acquire) {
             return Poll::Ready(None);
         }
-        if !std::mem::replace(&mut self.breaks, true) {
-            // The connection writes what it has before it asks again.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+        // The connection writes what it has before it asks again: the first time it may not know yet that its socket takes
+        // anything, which the event queue tells it in between.
+        let written = async {
+            yield_now().await;
+            yield_now().await;
+        };
+        ready!(self.breaks.get_or_insert_with(|| Box::pin(written)).as_mut().poll(cx));
         Poll::Ready(Some(Err(Broken)))
     }
 }
