@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import threading
 from collections.abc import Coroutine
+from types import CoroutineType
 from typing import Any, Optional, TypeVar
 
 __all__ = ["loop", "run", "settle"]
@@ -54,4 +54,4 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def settle(result: Any) -> Any:
     """What a handler has returned; where that is a coroutine, what it returns in its turn."""
-    return run(result) if inspect.iscoroutine(result) else result
+    return run(result) if isinstance(result, CoroutineType) else result

@@ -26,7 +26,7 @@ __all__ = ["Codec", "Json", "OwnCodec", "arguments"]
 
 _log = logging.getLogger("erlen")
 
-_decoder = stdlib_json.JSONDecoder()
+_scan = stdlib_json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _SEPARATORS = (",", ":")
 _BYTES = (bytes, bytearray)
 _BAREWORD = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN')
@@ -109,7 +109,10 @@ class Codec:
     def loads(self, text: str) -> Any:
         """A JSON text that the engine has taken, as a value."""
         # `json.loads` would look again for what stands behind the value.
-        return _decoder.raw_decode(text.lstrip())[0]
+        try:
+            return _scan(text.lstrip(), 0)[0]
+        except StopIteration:
+            raise ValueError("no JSON text") from None
 
     def dumps(self, value: Any) -> str:
         """A value as JSON text, without attachments.
