@@ -9,8 +9,9 @@ use pyo3::types::PyBytes;
 
 use crate::args::{self, Encoded};
 use crate::json;
-use crate::pool::{Pool, returned};
+use crate::pool::{Job, Pool, returned};
 use crate::pressure::wait_for_room;
+use crate::turn;
 
 /// The acknowledgement that a client waits for.
 #[pyclass(frozen, name = "Ack", module = "erlen._erlen")]
@@ -65,11 +66,12 @@ pub(crate) struct Callback {
 impl AckSink for Callback {
     fn answer(&self, from: SocketId, args: RawArgs) {
         let function = Arc::clone(&self.function);
-        self.pool.push(Box::new(move |py| {
+        let call: Job = Box::new(move |py| {
             let attachments = args::attachments(py, &args)?;
             function.call1(py, (from.as_str(), &*args.array(), attachments))?;
             Ok(())
-        }));
+        });
+        turn::push(&self.pool, call);
     }
 
     fn lose(&self, _: SocketId) {}

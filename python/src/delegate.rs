@@ -21,6 +21,7 @@ use crate::capture;
 use crate::pool::{Job, Pool, returned};
 use crate::request::Request;
 use crate::session::{PySocket, SessionData, session_data};
+use crate::turn;
 
 /// The payload of the refusal of a namespace that does not exist, as python-socketio has it.
 pub(crate) const UNKNOWN_NAMESPACE: &str = r#""Unable to connect""#;
@@ -79,7 +80,7 @@ impl Delegate {
 
     fn submit(&self, job: Job) {
         if let Some(job) = capture::take(job) {
-            self.pool.push(job);
+            turn::push(&self.pool, job);
         }
     }
 
@@ -91,10 +92,11 @@ impl Delegate {
         }
         let (sender, answer) = oneshot::channel();
         let this = Arc::clone(&self);
-        self.pool.push(Box::new(move |py| {
+        let ask: Job = Box::new(move |py| {
             let _ = sender.send(this.ask(py, &handshake));
             Ok(())
-        }));
+        });
+        turn::push(&self.pool, ask);
         // A job that was dropped is a server that ends.
         let data = answer.await.unwrap_or_else(|_| Err(String::new()))?;
         Ok(SessionData::new(data, lane))
@@ -176,7 +178,7 @@ impl Delegate {
         };
         match lane.as_ref().and_then(|data| data.lane.as_ref()) {
             Some(lane) => lane.push(job),
-            None => self.pool.push(job),
+            None => turn::push(&self.pool, job),
         }
     }
 

@@ -19,6 +19,7 @@ mod request;
 mod session;
 mod test_client;
 mod tls;
+mod turn;
 mod wsgi;
 
 use pyo3::prelude::*;

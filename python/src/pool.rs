@@ -1,6 +1,6 @@
 //! Worker threads of Python: they stay attached to the interpreter, and detach only to wait.
 //!
-//! Only one of them can run Python at a time, so a push wakes a worker only when none is at work, and one that is at work
+//! Only one of them can run Python at a time, so a push (`turn.rs`: of I/O threads the end of a turn) wakes a worker only when none is at work, and one that is at work
 //! drains the queue. When the head of the queue has waited for a millisecond without any job being taken, and those at work
 //! sleep, they are *stuck*: they block, or have let go of the interpreter. One that computes is given ten milliseconds. Others
 //! are then woken, twice as many each time, up to a limit, and none while one that was woken still waits for the interpreter.
@@ -26,6 +26,8 @@ use std::time::Duration;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+use crate::turn;
 
 /// What a worker does, attached to the interpreter.
 pub(crate) type Job = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<()> + Send>;
@@ -120,19 +122,25 @@ impl Pool {
 
     /// Puts a job at the end of the queue. From any thread, attached or not.
     pub(crate) fn push(&self, job: Job) {
-        self.push_all([job]);
+        self.put(job);
+        self.rouse();
     }
 
-    /// Puts jobs at the end of the queue, for which one worker is woken.
-    pub(crate) fn push_all(&self, jobs: impl IntoIterator<Item = Job>) {
+    /// The same, and wakes nobody: [`rouse`](Self::rouse) is to be called for it, soon.
+    pub(crate) fn put(&self, job: Job) {
         let mut state = self.lock();
         if state.stopping {
             drop(state);
-            return jobs.into_iter().for_each(drop);
+            return drop(job);
         }
-        state.queue.extend(jobs);
-        let roused = usize::from(state.active == 0);
-        let mut woken = self.rouse(&mut state, roused);
+        state.queue.push_back(job);
+    }
+
+    /// Wakes a worker for what waits, unless one is at work.
+    pub(crate) fn rouse(&self) {
+        let mut state = self.lock();
+        let roused = usize::from(state.active == 0 && !state.queue.is_empty());
+        let mut woken = self.call(&mut state, roused);
         if state.queue.len() > roused {
             woken.extend(self.begin_watch(&mut state));
         }
@@ -182,7 +190,7 @@ impl Pool {
     }
 
     /// Makes workers, or says whom to wake once the lock is let go of: woken under it, they would only wait for it.
-    fn rouse(&self, state: &mut State, workers: usize) -> Vec<Arc<Condvar>> {
+    fn call(&self, state: &mut State, workers: usize) -> Vec<Arc<Condvar>> {
         let mut woken = Vec::new();
         for _ in 0..workers {
             if let Some(seat) = state.idle.pop() {
@@ -263,7 +271,7 @@ impl Pool {
             state.active = 0;
             let workers = state.queue.len().min(1 << state.stalls.min(6));
             state.stalls += 1;
-            let woken = self.rouse(&mut state, workers);
+            let woken = self.call(&mut state, workers);
             drop(state);
             wake(&woken);
             state = self.lock();
@@ -497,7 +505,7 @@ impl Lane {
     fn submit(&self) {
         let lane = self.clone();
         if let Some(pool) = self.0.pool.upgrade() {
-            pool.push(Box::new(move |py| lane.run(py)));
+            turn::push(&pool, Box::new(move |py| lane.run(py)));
         }
     }
 

@@ -5,7 +5,7 @@
 //! answer  ◀─ head, by a reply ◀─ start_response …         body: whole, or a bounded channel of pieces
 //! ```
 //!
-//! The network thread waits for the head as a future; what it hands over and takes, it does once a turn (`exchange.rs`). The worker
+//! The network thread waits for the head as a future; what it hands over and takes, it does once a turn (`turn.rs`, `exchange.rs`). The worker
 //! reads the request's body from the connection, piece by piece, when the application asks for it.
 
 mod answer;
@@ -66,7 +66,7 @@ impl Host {
 
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         let pool = Arc::clone(&self.0.pool);
-        if exchange::waiting(&pool) >= MAX_WAITING {
+        if pool.load().1 >= MAX_WAITING {
             return unavailable();
         }
         let answer = exchange::ask(&pool, |reply| {

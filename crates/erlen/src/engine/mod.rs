@@ -54,6 +54,7 @@ pub use options::{Allowed, Cookie, Options, Transports};
 pub use origin::Cors;
 pub(crate) use random::random;
 pub(crate) use shard::READ_BUFFER;
+pub use shard::is_io_thread;
 pub use stream::AnyStream;
 use tokio::sync::watch;
 pub(crate) use watched::{Listener, Socket};

@@ -48,6 +48,12 @@ thread_local! {
     static CURRENT: RefCell<Option<Rc<dyn Any>>> = const { RefCell::new(None) };
 }
 
+/// Whether the caller runs on an I/O thread, on which `tokio::task::spawn_local` works: what it spawns runs behind what is ready.
+pub fn is_io_thread() -> bool {
+    // A thread that ends is none any more.
+    CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false)
+}
+
 /// The side of a shard that any thread sees.
 pub(crate) struct Shard<A: Application> {
     inbox: Mutex<Inbox<A>>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use erlen::engine::is_io_thread;
 use erlen::{
     Ack, Args, Attachments, Auth, Data, DisconnectReason, Error, Event, EventName, Handler, Headers, Json,
     Peer, Raw, RawArgs, Server, Socket, SocketData, State, TestClient,
@@ -60,6 +61,28 @@ async fn a_handler_runs_in_the_runtime_of_the_server() {
     let mut client = join(&io).await;
     assert_eq!(ask(&mut client, "timer").await, Value::Null);
     assert_eq!(ask(&mut client, "spawn").await, Value::Null);
+}
+
+#[tokio::test]
+async fn a_handler_knows_whether_it_runs_on_an_io_thread_and_can_leave_something_for_the_end_of_its_turn() {
+    let io = Server::new();
+    io.on("in place", |ack: Ack| {
+        if is_io_thread() {
+            tokio::task::spawn_local(async move { ack.send("behind it") });
+        }
+    });
+    io.on("elsewhere", async || {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        is_io_thread()
+    });
+    let mut ws = WebSocket::open(serve(&io).await).await;
+    ws.send("40").await;
+    ws.packet().await;
+    ws.send(r#"421["in place"]"#).await;
+    assert_eq!(ws.packet().await, r#"431["behind it"]"#);
+    ws.send(r#"422["elsewhere"]"#).await;
+    assert_eq!(ws.packet().await, "432[false]");
+    assert!(!is_io_thread());
 }
 
 #[test]
