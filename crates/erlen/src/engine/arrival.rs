@@ -19,14 +19,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Response, header};
+use http::header;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
+use super::answer::Answer;
 use super::guest::{Guest, Seat};
 use super::head::Head as _;
-use super::http::{Body, Exchange, Takeover, empty};
+use super::http::{Exchange, Takeover};
 use super::raw_answer::{self, Last};
 use super::raw_body::{Incoming, RawBody};
 use super::raw_head::RawHead;
@@ -79,11 +80,11 @@ impl<A: Application> Engine<A> {
                 None => return Arrival::Over,
             };
             let body = if head.body_length() > 0 { std::mem::take(&mut behind) } else { Vec::new() };
-            let Some(reply) = self.reply(&guest, &head, body, below).await else {
+            let Some(reply) = pin!(self.reply(&guest, &head, body, below)).await else {
                 return Arrival::Over;
             };
             if let Some(purpose) = reply.purpose {
-                let answer = raw_answer::switching_protocols(reply.answer);
+                let answer = raw_answer::switching_protocols(&reply.answer);
                 upgrade::switch(&local, self, guest, &answer, &behind, purpose);
                 return Arrival::Over;
             }
@@ -121,10 +122,10 @@ impl<A: Application> Engine<A> {
         let mut body = RawBody::new(&incoming, body);
         let (answer, purpose) = match Exchange::begin(self, head, below, Takeover::Possible) {
             Ok(mut exchange) => {
-                let answer = incoming.unless_hung_up(exchange.answer(&mut body)).await?;
+                let answer = incoming.unless_hung_up(pin!(exchange.answer(body.whole()))).await?;
                 (answer, exchange.purpose)
             }
-            Err(status) => (empty(status), None),
+            Err(status) => (Answer::empty(status), None),
         };
         let goes_on = !head.has_token(&header::CONNECTION, "close") && body.is_here().await;
         Some(Reply { answer, purpose, last: if goes_on { Last::No } else { Last::Yes } })
@@ -166,7 +167,7 @@ impl<F: Future> Silence<'_, F> {
 
 /// What a request gets.
 struct Reply<A: Application> {
-    answer: Response<Body>,
+    answer: Answer,
     /// What the stream becomes behind the answer, where that is a 101.
     purpose: Option<Purpose<A>>,
     /// The peer asks for no more on this connection, or its body would be in the way.

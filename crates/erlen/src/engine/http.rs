@@ -17,6 +17,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 
+use super::answer::Answer;
 use super::head::{Head, MAX_HEADERS};
 use super::origin::{self, Verdict};
 use super::upgrade::{self, Purpose};
@@ -92,13 +93,13 @@ impl<A: Application> Engine<A> {
         let takeover = if on_upgrade.is_some() { Takeover::Possible } else { Takeover::Impossible };
         let mut exchange = match Exchange::begin(self, &parts, below, takeover) {
             Ok(exchange) => exchange,
-            Err(status) => return empty(status),
+            Err(status) => return Answer::empty(status).into(),
         };
-        let answer = exchange.answer(body).await;
+        let answer = exchange.answer(whole(body, self.session_config.max_payload)).await;
         if let Some((on_upgrade, purpose)) = on_upgrade.zip(exchange.purpose) {
             upgrade::start(self, on_upgrade, purpose);
         }
-        answer
+        answer.into()
     }
 
     /// The bounds on the request's head, and one `Host`, whatever the HTTP server above lets through.
@@ -132,10 +133,8 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
         Ok(Self { engine, head, below, takeover, verdict, upgrade, purpose: None })
     }
 
-    pub(super) async fn answer<B>(&mut self, body: B) -> Response<Body>
-    where
-        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
-    {
+    /// The answer. The body is read where it is wanted.
+    pub(super) async fn answer(&mut self, body: impl Future<Output = Result<Bytes, Unread>>) -> Answer {
         if self.head.method() == Method::OPTIONS && self.engine.options.cors.is_some() {
             return self.preflight();
         }
@@ -146,10 +145,10 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
         self.finish(answer)
     }
 
-    async fn route<B>(&mut self, body: B) -> Result<Response<Body>, HandshakeError>
-    where
-        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
-    {
+    async fn route(
+        &mut self,
+        body: impl Future<Output = Result<Bytes, Unread>>,
+    ) -> Result<Answer, HandshakeError> {
         let query = self.head.query()?;
         let transport = query.transport?;
         if !self.engine.options.transports.has(transport) {
@@ -179,11 +178,11 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
         match *self.head.method() {
             Method::GET => get(&client).await,
             Method::POST => self.post(&client, body).await,
-            _ => Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "")),
+            _ => Ok(Answer::plain(StatusCode::METHOD_NOT_ALLOWED, "")),
         }
     }
 
-    async fn open(&mut self, query: &Query, transport: Transport) -> Result<Response<Body>, HandshakeError> {
+    async fn open(&mut self, query: &Query, transport: Transport) -> Result<Answer, HandshakeError> {
         if self.head.method() != Method::GET {
             return Err(HandshakeError::BadMethod);
         }
@@ -228,9 +227,8 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
         accept.ok_or(HandshakeError::BadRequest)
     }
 
-    fn upgrade(&mut self, accept: HeaderValue, purpose: Purpose<A>) -> Response<Body> {
-        let mut answer = Response::new(Body::default());
-        *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    fn upgrade(&mut self, accept: HeaderValue, purpose: Purpose<A>) -> Answer {
+        let mut answer = Answer::empty(StatusCode::SWITCHING_PROTOCOLS);
         let headers = answer.headers_mut();
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -242,10 +240,11 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
         answer
     }
 
-    async fn post<B>(&self, client: &Arc<Client<A>>, body: B) -> Result<Response<Body>, HandshakeError>
-    where
-        B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
-    {
+    async fn post(
+        &self,
+        client: &Arc<Client<A>>,
+        body: impl Future<Output = Result<Bytes, Unread>>,
+    ) -> Result<Answer, HandshakeError> {
         match client.begin_post(Instant::now()) {
             Post::Accepted => {}
             Post::Refused(error) => return Err(error),
@@ -256,31 +255,26 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
             client.close(CloseReason::TransportError, "a binary body on revision 4");
             return Err(HandshakeError::BadRequest);
         }
-        let limit = self.engine.session_config().max_payload;
-        if body.size_hint().lower() > limit as u64 {
-            running.complete = Completeness::Whole;
-            return Ok(self.too_large());
-        }
-        let mut read = pin!(Limited::new(body, limit).collect());
+        let mut read = pin!(body);
         // Mostly it is here already, and needs no timer.
         let read = match poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
             Poll::Ready(read) => Ok(read),
             Poll::Pending => tokio::time::timeout(self.engine.options.body_timeout, read).await,
         };
         let body = match read {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Ok(Ok(body)) => body,
+            Ok(Err(Unread::TooLong)) => {
                 running.complete = Completeness::Whole;
                 return Ok(self.too_large());
             }
-            Ok(Err(_)) => return Err(HandshakeError::BadRequest),
-            Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "")),
+            Ok(Err(Unread::Broken)) => return Err(HandshakeError::BadRequest),
+            Err(_) => return Ok(Answer::plain(StatusCode::REQUEST_TIMEOUT, "")),
         };
         let fed = feed(client, &body).await;
         // Only now: dropped while it waits for slow handlers, it would lose packets that nobody sends again.
         running.complete = Completeness::Whole;
         match fed {
-            Ok(()) => Ok(answer_text(StatusCode::OK, "text/html", Bytes::from_static(b"ok"))),
+            Ok(()) => Ok(Answer::text(StatusCode::OK, "text/html", Bytes::from_static(b"ok"))),
             Err(error) => {
                 tracing::debug!(target: "erlen::engine", sid = ?client.sid(), %error, "malformed payload");
                 client.close(CloseReason::ParseError, "a payload that cannot be parsed");
@@ -289,17 +283,17 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
         }
     }
 
-    fn too_large(&self) -> Response<Body> {
+    fn too_large(&self) -> Answer {
         tracing::info!(target: "erlen::engine", limit = self.engine.session_config().max_payload,
             "POST body over the limit refused; the limit is the builder's `max_payload`");
-        plain(StatusCode::PAYLOAD_TOO_LARGE, "")
+        Answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "")
     }
 
-    fn preflight(&self) -> Response<Body> {
+    fn preflight(&self) -> Answer {
         if !matches!(self.verdict, Verdict::Welcome(_) | Verdict::Own) {
             return self.finish(self.refuse(HandshakeError::Forbidden, HandshakeError::Forbidden.message()));
         }
-        let mut answer = plain(StatusCode::NO_CONTENT, "");
+        let mut answer = Answer::plain(StatusCode::NO_CONTENT, "");
         if let Some(cors) = &self.engine.options.cors {
             origin::add_preflight_headers(cors, self.head, answer.headers_mut());
         }
@@ -307,18 +301,18 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
     }
 
     /// A refusal: JSON, but plain text and the end of the connection where a WebSocket was asked for.
-    fn refuse(&self, error: HandshakeError, message: &str) -> Response<Body> {
+    fn refuse(&self, error: HandshakeError, message: &str) -> Answer {
         if self.is_handshake() {
             self.engine.refused.add(1);
         }
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
         if self.upgrade {
-            let mut answer = answer_text(status, "text/html", Bytes::from(message.to_owned()));
+            let mut answer = Answer::text(status, "text/html", Bytes::from(message.to_owned()));
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return answer;
         }
         let body = serde_json::json!({ "code": error.code(), "message": message });
-        answer_text(status, "application/json", Bytes::from(body.to_string()))
+        Answer::text(status, "application/json", Bytes::from(body.to_string()))
     }
 
     /// Whether a session was asked for, and not an old one addressed: a late request of one that has ended is no handshake.
@@ -327,9 +321,9 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
     }
 
     /// A refusal that may pass: the client comes back later.
-    fn turn_away(&self, status: StatusCode, text: &'static str) -> Response<Body> {
+    fn turn_away(&self, status: StatusCode, text: &'static str) -> Answer {
         self.engine.refused.add(1);
-        let mut answer = plain(status, text);
+        let mut answer = Answer::plain(status, text);
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         answer
@@ -343,7 +337,7 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
     }
 
     /// What the first answer of a session has beyond the others: the cookie, the user's headers.
-    fn add_first_headers(&self, answer: &mut Response<Body>, client: Option<&Arc<Client<A>>>) {
+    fn add_first_headers(&self, answer: &mut Answer, client: Option<&Arc<Client<A>>>) {
         let options = &self.engine.options;
         if let Some((cookie, client)) = options.cookie.as_ref().zip(client) {
             let text = cookie.header(client.sid().as_str(), self.below.secure == Some(true));
@@ -356,22 +350,42 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
         }
     }
 
-    /// What every answer has.
-    fn finish(&self, mut answer: Response<Body>) -> Response<Body> {
-        let headers = answer.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    /// What the options add to every answer.
+    fn finish(&self, mut answer: Answer) -> Answer {
         if let Some(cors) = &self.engine.options.cors {
-            origin::add_headers(cors, &self.verdict, headers);
+            origin::add_headers(cors, &self.verdict, answer.headers_mut());
         }
         if let Some(hook) = &self.engine.options.headers {
-            hook(headers, &self.head.header_map());
+            hook(answer.headers_mut(), &self.head.header_map());
         }
         answer
     }
 }
 
-async fn get<A: Application>(client: &Arc<Client<A>>) -> Result<Response<Body>, HandshakeError> {
+/// Why the body of a request was not read.
+pub(super) enum Unread {
+    /// It has more bytes than it may have.
+    TooLong,
+    /// It has no end.
+    Broken,
+}
+
+/// A body that comes in pieces.
+async fn whole<B>(body: B, limit: usize) -> Result<Bytes, Unread>
+where
+    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Unread::TooLong);
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLong),
+        Err(_) => Err(Unread::Broken),
+    }
+}
+
+async fn get<A: Application>(client: &Arc<Client<A>>) -> Result<Answer, HandshakeError> {
     match client.begin_get(Instant::now()) {
         Get::Parked => {}
         Get::Refused(error) => return Err(error),
@@ -379,7 +393,7 @@ async fn get<A: Application>(client: &Arc<Client<A>>) -> Result<Response<Body>, 
     let mut parked = ParkedGet { client, answered: false };
     let body = poll_fn(|cx| client.poll_payload(cx)).await;
     parked.answered = true;
-    Ok(answer_text(StatusCode::OK, "text/plain; charset=UTF-8", Bytes::from(body)))
+    Ok(Answer::text(StatusCode::OK, "text/plain; charset=UTF-8", Bytes::from(body)))
 }
 
 /// Hands the packets of one body to the session; what they bring forth goes out together.
@@ -449,24 +463,15 @@ impl<A: Application> Drop for RunningPost<'_, A> {
 
 /// An answer without a body.
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {
-    plain(status, "")
-}
-
-/// An answer of plain text.
-pub(crate) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
-    answer_text(status, content_type, body.into())
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut answer = Response::new(Body::from(text));
+    let mut answer = Response::new(Body::default());
     *answer.status_mut() = status;
     answer
 }
 
-fn answer_text(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
-    let mut answer = Response::new(Body::from(body));
+/// An answer of plain text.
+pub(crate) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut answer = Response::new(Body::new(body.into()));
     *answer.status_mut() = status;
-    let headers: &mut HeaderMap = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

@@ -9,6 +9,7 @@
 //! An [`Application`] is what runs on top: Socket.IO ([`Server`](crate::Server)), or a user's own.
 
 mod addresses;
+mod answer;
 mod arrival;
 mod client;
 mod connection;

@@ -1,19 +1,16 @@
 //! Answers as bytes, as the HTTP server writes them: for requests that were read here (`arrival.rs`).
 
 use std::cell::RefCell;
-use std::io::{self, Write as _};
+use std::io;
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::Response;
+use http::StatusCode;
 use http::header;
-use http::response::Parts;
-use http_body_util::BodyExt as _;
 
+use super::answer::{ALWAYS, Answer, Headers};
 use super::date::Date;
 use super::guest::Guest;
 use super::head::lists;
-use super::http::Body;
 
 /// A body up to this goes out by the same call as its head.
 const CORK: usize = 64 * 1024;
@@ -32,49 +29,53 @@ pub(super) enum Last {
 pub(super) async fn write(
     guest: &Guest,
     date: &RefCell<Date>,
-    answer: Response<Body>,
+    answer: Answer,
     last: Last,
 ) -> io::Result<Last> {
-    let (parts, mut body) = answer.into_parts();
-    let body = match body.frame().await {
-        Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-        None => Bytes::new(),
-    };
-    let corked = if body.len() <= CORK { &body[..] } else { &[] };
+    let Answer { status, headers, body } = answer;
+    let (corked, rest) = if body.len() <= CORK { (&body[..], &[][..]) } else { (&[][..], &body[..]) };
     let mut bytes = Vec::with_capacity(HEAD + corked.len());
-    let says_last = push_head(&mut bytes, &parts);
+    let says_last = push_head(&mut bytes, status, &headers);
     if last == Last::Yes && says_last == Last::No {
         push_header(&mut bytes, "connection", b"close");
     }
-    // A vector takes whatever is written.
-    let _ = write!(bytes, "content-length: {}\r\n", body.len());
-    if !parts.headers.contains_key(header::DATE) {
+    push_header(&mut bytes, "content-length", itoa::Buffer::new().format(body.len()).as_bytes());
+    if !headers.map.is_some_and(|map| map.contains_key(header::DATE)) {
         push_header(&mut bytes, "date", date.borrow_mut().at(SystemTime::now()).as_bytes());
     }
     bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(corked);
     guest.write_all(&bytes).await?;
-    guest.write_all(body.get(corked.len()..).unwrap_or_default()).await?;
+    if !rest.is_empty() {
+        guest.write_all(rest).await?;
+    }
     Ok(if says_last == Last::Yes { Last::Yes } else { last })
 }
 
 /// The head of a 101, as it is written.
-pub(super) fn switching_protocols(answer: Response<Body>) -> Vec<u8> {
+pub(super) fn switching_protocols(answer: &Answer) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEAD);
-    push_head(&mut bytes, &answer.into_parts().0);
+    push_head(&mut bytes, answer.status, &answer.headers);
     bytes.extend_from_slice(b"\r\n");
     bytes
 }
 
 /// The status line and the headers, but for what is said of the body; whether they say that the answer is the last.
-fn push_head(bytes: &mut Vec<u8>, parts: &Parts) -> Last {
+fn push_head(bytes: &mut Vec<u8>, status: StatusCode, headers: &Headers) -> Last {
     bytes.extend_from_slice(b"HTTP/1.1 ");
-    bytes.extend_from_slice(parts.status.as_str().as_bytes());
+    bytes.extend_from_slice(status.as_str().as_bytes());
     bytes.push(b' ');
-    bytes.extend_from_slice(parts.status.canonical_reason().unwrap_or("<none>").as_bytes());
+    bytes.extend_from_slice(status.canonical_reason().unwrap_or("<none>").as_bytes());
     bytes.extend_from_slice(b"\r\n");
+    let Some(map) = &headers.map else {
+        if let Some(content_type) = headers.content_type {
+            push_header(bytes, "content-type", content_type.as_bytes());
+        }
+        bytes.extend_from_slice(ALWAYS.as_bytes());
+        return Last::No;
+    };
     let mut last = Last::No;
-    for (name, value) in &parts.headers {
+    for (name, value) in map.iter() {
         if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
             continue;
         }

@@ -5,13 +5,13 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
 
 use super::guest::Guest;
+use super::http::Unread;
 
 /// Bytes for which there is room when the body is read.
 const ROOM: usize = 16 * 1024;
@@ -35,8 +35,7 @@ impl<'a> Incoming<'a> {
     }
 
     /// Waits for what is made of the request; `None` if the peer goes before that, and said nothing more before.
-    pub(super) async fn unless_hung_up<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
-        let mut answer = pin!(answer);
+    pub(super) async fn unless_hung_up<T>(&self, mut answer: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending if self.is_whole() && self.guest.has_hung_up(cx) => Poll::Ready(None),
@@ -76,29 +75,17 @@ impl<'a> RawBody<'a> {
         Self { incoming, read: start }
     }
 
+    /// All of it, once it has come.
+    pub(super) async fn whole(&mut self) -> Result<Bytes, Unread> {
+        match poll_fn(|cx| self.incoming.poll_rest(cx, &mut self.read)).await {
+            Ok(()) => Ok(std::mem::take(&mut self.read).into()),
+            Err(_) => Err(Unread::Broken),
+        }
+    }
+
     /// Whether all of it has come by now, whoever wanted it.
     pub(super) async fn is_here(&mut self) -> bool {
         poll_fn(|cx| Poll::Ready(matches!(self.incoming.poll_rest(cx, &mut self.read), Poll::Ready(Ok(())))))
             .await
-    }
-}
-
-impl Body for RawBody<'_> {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let this = self.get_mut();
-        ready!(this.incoming.poll_rest(cx, &mut this.read))?;
-        let body = std::mem::take(&mut this.read);
-        Poll::Ready((!body.is_empty()).then(|| Ok(Frame::data(body.into()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_whole() && self.read.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact((self.read.len() + self.incoming.missing.get()) as u64)
     }
 }
