@@ -26,6 +26,10 @@ use super::shard::Slot;
 /// Sockets that are read before what they caused is written.
 const BATCH: usize = 64;
 
+/// What lies behind the bytes, so that a read that could have taken more is not the last.
+const BEYOND_A_SHORT_READ: EventFlags =
+    EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
+
 /// A shard's event queue.
 pub(super) struct Sockets {
     queue: AsyncFd<OwnedFd>,
@@ -35,7 +39,8 @@ pub(super) struct Sockets {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Readiness {
     readable: bool,
-    ended: bool,
+    /// A short read need not be the last: behind it is the end, or urgent data, which no read goes across.
+    to_the_end: bool,
 }
 
 impl Sockets {
@@ -52,7 +57,8 @@ impl Sockets {
     /// # Errors
     /// When the system's limit of watches is reached.
     pub(super) fn watch(&self, socket: &mut Socket, slot: Slot) -> io::Result<()> {
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        let reading = EventFlags::IN | EventFlags::PRI | EventFlags::RDHUP;
+        let flags = reading | EventFlags::OUT | EventFlags::ET;
         Ok(epoll::add(self.queue.get_ref(), &socket.tcp, EventData::new_u64(slot.index() as u64), flags)?)
     }
 
@@ -78,8 +84,9 @@ impl Sockets {
             }
             for event in events {
                 let (flags, index) = (event.flags, event.data.u64());
-                let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
-                let readiness = Readiness { readable: ended || flags.contains(EventFlags::IN), ended };
+                let to_the_end = flags.intersects(BEYOND_A_SHORT_READ);
+                let readable = to_the_end || flags.contains(EventFlags::IN);
+                let readiness = Readiness { readable, to_the_end };
                 tell(Slot::new(usize::try_from(index).unwrap_or(usize::MAX)), readiness);
             }
             if !is_all {
@@ -144,14 +151,14 @@ pub(crate) struct Socket {
     tcp: TcpStream,
     /// There may be bytes.
     readable: Cell<bool>,
-    /// Behind the bytes is the end: it is read up to there, since no event will say so again.
-    ended: Cell<bool>,
+    /// It is read until nothing is left, since no event will tell again of what is behind a short read.
+    to_the_end: Cell<bool>,
 }
 
 impl Socket {
     /// A socket that does not block.
     pub(super) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, readable: Cell::new(false), ended: Cell::new(false) }
+        Self { tcp, readable: Cell::new(false), to_the_end: Cell::new(false) }
     }
 
     /// The socket for somebody else's queue. It must not be in one here.
@@ -170,7 +177,7 @@ impl Socket {
 
     pub(super) fn has_become(&self, readiness: Readiness) {
         self.readable.set(self.readable.get() || readiness.readable);
-        self.ended.set(self.ended.get() || readiness.ended);
+        self.to_the_end.set(self.to_the_end.get() || readiness.to_the_end);
     }
 
     /// There may be bytes that no event will tell of.
@@ -200,10 +207,13 @@ impl Socket {
         while self.readable.get() {
             match read(&self.tcp) {
                 Ok((n, was_all)) => {
-                    self.readable.set(self.ended.get() || !was_all);
+                    self.readable.set(self.to_the_end.get() || !was_all);
                     return Poll::Ready(Ok(n));
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable.set(false),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable.set(false);
+                    self.to_the_end.set(false);
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Poll::Ready(Err(e)),
             }

@@ -20,5 +20,6 @@ mod polling_post;
 mod reasons;
 mod reports;
 mod socket_packets;
+mod sockets;
 mod support;
 mod upgrade;

@@ -245,6 +245,12 @@ impl Http {
         let _ = soon("room for bytes", self.stream.write_all(bytes.as_ref())).await;
     }
 
+    /// Sends a byte of urgent data, which is in no stream.
+    pub(crate) fn urgent(&self) {
+        let sent = socket2::SockRef::from(&self.stream).send_out_of_band(b"!");
+        assert_eq!(sent.expect("room for a byte"), 1);
+    }
+
     pub(crate) async fn request(
         &mut self,
         method: &str,
@@ -573,6 +579,10 @@ impl Ws {
 
     pub(crate) async fn end(&mut self) {
         self.http.end().await;
+    }
+
+    pub(crate) fn urgent(&self) {
+        self.http.urgent();
     }
 
     pub(crate) async fn half_close(&mut self) {
