@@ -6,6 +6,7 @@
 //!
 //! Lock order: the application's tables, then this mutex; never back, never across an await.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -365,7 +366,15 @@ impl<A: Application> Client<A> {
             core.session.close(now, CloseReason::TransportError, "a fragmented message took too long");
         }
         self.mark_dirty(core);
-        self.engine.app().handle_timeout(self, now);
+        self.contain("handle_timeout", || self.engine.app().handle_timeout(self, now));
+    }
+
+    /// Calls the application where a panic would end the thread, and all its connections: it ends this session alone.
+    pub(super) fn contain(self: &Arc<Self>, what: &'static str, call: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            tracing::error!(target: "erlen::engine", sid = ?self.sid, "{what} panicked");
+            self.close(CloseReason::ForcedClose, "the application panicked");
+        }
     }
 
     /// The client's next deadline, if it is earlier than what is filed for it: the session's or the application's.

@@ -13,6 +13,7 @@ mod write;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +32,10 @@ use write::{Outbound, Written};
 
 /// Reads of one connection before the others have their turn.
 const READS_A_TURN: usize = 16;
+
+/// Bytes of frames before what they have brought about is written, where more follow: a client that sends much at once and
+/// reads its answers is no slow consumer.
+const ANSWERED_AFTER: usize = 8 * 1024;
 
 /// A WebSocket and the session that it serves or probes.
 pub(super) struct Connection<A: Application> {
@@ -111,21 +116,30 @@ impl<A: Application> Connection<A> {
 
     fn begin(&self, local: &Local<A>, role: Role, answer: &[u8], leftover: &[u8]) {
         // Before the answer: a client that has it may poll already, and its request has to see the probe.
-        let refused =
-            role == Role::Probe && self.client.begin_probe(Instant::now(), self.slot) == Probe::Refused;
+        let refused = match role {
+            Role::Probe => self.client.begin_probe(Instant::now(), self.slot) == Probe::Refused,
+            Role::Transport => {
+                self.client.lock().connection = Some(self.slot);
+                false
+            }
+        };
         if !answer.is_empty() {
             self.greet(local, role, answer);
-        }
-        if role == Role::Transport {
-            self.client.lock().connection = Some(self.slot);
         }
         if refused {
             self.close(local, None);
         }
-        if !leftover.is_empty()
-            && let Err(end) = self.receive(local, &mut leftover.to_vec())
-        {
-            self.end(local, end);
+        if leftover.is_empty() || self.mode.get().is_over() {
+            return;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.receive(local, &mut leftover.to_vec(), &mut 0))) {
+            Ok(Ok(())) => {}
+            Ok(Err(end)) => self.end(local, end),
+            // Whoever brought the stream goes on, and the connection ends as it does when it is polled.
+            Err(_) => {
+                self.lost(CloseReason::TransportClose, "the connection closed");
+                self.wake(local);
+            }
         }
     }
 
@@ -144,6 +158,7 @@ impl<A: Application> Connection<A> {
     fn poll_open(&self, local: &Local<A>, cx: &mut Context<'_>) -> Poll<()> {
         self.flush_if_pending(local);
         let mut buffer = local.read_buffer.borrow_mut();
+        let mut unanswered = 0;
         for _ in 0..READS_A_TURN {
             if self.mode.get().is_over() {
                 return Poll::Ready(());
@@ -158,7 +173,7 @@ impl<A: Application> Connection<A> {
                 Err(_) => self.lost(CloseReason::TransportError, "read failed"),
                 Ok(n) => {
                     let bytes = buffer.get_mut(..n).unwrap_or_default();
-                    if let Err(end) = self.receive(local, bytes) {
+                    if let Err(end) = self.receive(local, bytes, &mut unanswered) {
                         self.end(local, end);
                     }
                 }
@@ -228,17 +243,17 @@ impl<A: Application> Connection<A> {
         self.wake(local);
     }
 
-    /// Takes bytes as they were read; `bytes` is unmasked in place.
-    fn receive(&self, local: &Local<A>, bytes: &mut [u8]) -> Result<(), End> {
+    /// Takes bytes as they were read; `bytes` is unmasked in place. `unanswered`: what was read since it was last written.
+    fn receive(&self, local: &Local<A>, bytes: &mut [u8], unanswered: &mut usize) -> Result<(), End> {
         let mut inbound = self.inbound.borrow_mut();
         if inbound.tail.is_empty() {
-            let consumed = self.parse(local, &mut inbound.assembler, bytes)?;
+            let consumed = self.parse(local, &mut inbound.assembler, bytes, unanswered)?;
             inbound.tail.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
             return Ok(());
         }
         let mut tail = std::mem::take(&mut inbound.tail);
         tail.extend_from_slice(bytes);
-        let consumed = self.parse(local, &mut inbound.assembler, &mut tail)?;
+        let consumed = self.parse(local, &mut inbound.assembler, &mut tail, unanswered)?;
         if consumed < tail.len() {
             tail.drain(..consumed);
             inbound.tail = tail;
@@ -247,7 +262,13 @@ impl<A: Application> Connection<A> {
     }
 
     /// Handles every whole frame in `bytes`; answers how many bytes they were.
-    fn parse(&self, local: &Local<A>, assembler: &mut Assembler, bytes: &mut [u8]) -> Result<usize, End> {
+    fn parse(
+        &self,
+        local: &Local<A>,
+        assembler: &mut Assembler,
+        bytes: &mut [u8],
+        unanswered: &mut usize,
+    ) -> Result<usize, End> {
         let max_payload = self.client.engine().session_config().max_payload;
         let timeout = self.client.engine().options().fragment_timeout;
         let limits = AssemblerLimits { max_message: max_payload, timeout, ..AssemblerLimits::default() };
@@ -257,7 +278,12 @@ impl<A: Application> Connection<A> {
             let Some((frame, length)) = frame::parse(rest, max_payload).map_err(End::Fault)? else {
                 break;
             };
+            if *unanswered >= ANSWERED_AFTER {
+                *unanswered = 0;
+                self.flush(local);
+            }
             consumed += length;
+            *unanswered += length;
             // Of each anew: the one before may have taken its time.
             let now = Instant::now();
             match assembler.push(&limits, now, frame).map_err(End::Fault)? {

@@ -319,7 +319,7 @@ impl<A: Application> Engine<A> {
         let client = Client::new(sid, Arc::clone(self), Arc::clone(shard), session, handshake);
         self.sessions.insert(Arc::clone(&client));
         shard.metrics.count_open(transport);
-        self.app.on_open(&client);
+        client.contain("on_open", || self.app.on_open(&client));
         client.touch();
         client
     }
@@ -345,7 +345,7 @@ impl<A: Application> Engine<A> {
         client.shard().metrics.count_close(reason);
         self.addresses.release(client.handshake().peer(), Instant::now());
         tracing::debug!(target: "erlen::engine", sid = ?client.sid(), %reason, detail, "session closed");
-        self.app.on_close(client, reason, detail);
+        client.contain("on_close", || self.app.on_close(client, reason, detail));
     }
 
     fn forget(&self, client: &Arc<Client<A>>) {

@@ -193,3 +193,24 @@ async fn a_close_behind_a_full_stream_ends_however_the_peer_goes_on() {
     ends.end().await;
     house.is_empty().await;
 }
+
+#[tokio::test]
+async fn a_client_that_reads_may_send_more_at_once_than_may_wait_for_it() {
+    let mut house = House::with(|b| b.max_queue_packets(1_000).max_queue_bytes(30_000)).await;
+    let release = holds(&house);
+    // More packets than may wait, and more bytes; as much as a socket takes that is not read.
+    for (count, filler) in [(1_500, 0), (50, 1_000)] {
+        let filler = "x".repeat(filler);
+        let event = |n| format!(r#"42["echo",{n},"{filler}"]"#);
+        let mut ws = Ws::join(house.addr).await;
+        let holder = hold(&mut house).await;
+        ws.raw((0..count).flat_map(|n| frame(0x81, event(n))).collect::<Vec<_>>()).await;
+        release.send(()).unwrap();
+        for n in 0..count {
+            assert_eq!(ws.packet().await, event(n));
+        }
+        drop((holder, ws));
+        house.is_empty().await;
+        house.rest();
+    }
+}

@@ -58,11 +58,17 @@ async fn u03_a_second_websocket_for_a_session_is_refused_and_the_first_unharmed(
     let mut second = Ws::probe(&poll).await;
     second.text("2probe").await;
     assert_eq!(second.next().await, Frame::Close(None));
+    // With its packet right behind the head it is the same.
+    let mut second = Ws::probe_with(&poll, &["2probe"]).await;
+    assert_eq!(second.next().await, Frame::Close(None));
     first.text("5").await;
     first.lives().await;
-    let mut third = Ws::probe(&poll).await;
-    assert_eq!(third.next().await, Frame::Close(None));
-    first.lives().await;
+    for packets in [&[][..], &["2probe"], &[r#"42["echo","not mine"]"#]] {
+        let mut third = Ws::probe_with(&poll, packets).await;
+        assert_eq!(third.next().await, Frame::Close(None));
+        first.text(r#"42["echo","mine"]"#).await;
+        assert_eq!(first.packet().await, r#"42["echo","mine"]"#);
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use erlen::engine::{Application, Client, CloseReason, Engine, Message, Options};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::{Notes, Pen, WebSocket, ask, get, notes, until};
 
@@ -19,6 +21,7 @@ impl Application for Mirror {
     }
 
     fn on_open(&self, client: &Arc<Client<Self>>) {
+        assert!(client.handshake().query_value("at").as_deref() != Some("open"), "the application throws");
         client.send_text("welcome").expect("the session has just opened");
     }
 
@@ -37,6 +40,18 @@ impl Application for Mirror {
 
     fn on_close(&self, client: &Arc<Client<Self>>, reason: CloseReason, _: &'static str) {
         self.0.note((reason, client.state().load(std::sync::atomic::Ordering::Relaxed)));
+        assert!(client.handshake().query_value("at").as_deref() != Some("close"), "the application throws");
+    }
+
+    fn deadline(&self, client: &Arc<Client<Self>>) -> Option<Instant> {
+        (client.handshake().query_value("at").as_deref() == Some("deadline")).then(Instant::now)
+    }
+
+    fn handle_timeout(&self, client: &Arc<Client<Self>>, _: Instant) {
+        assert!(
+            client.handshake().query_value("at").as_deref() != Some("deadline"),
+            "the application throws"
+        );
     }
 }
 
@@ -47,10 +62,16 @@ async fn mirror() -> (Arc<Engine<Mirror>>, std::net::SocketAddr, Notes<(CloseRea
 
 async fn mirror_that_holds()
 -> (Arc<Engine<Mirror>>, std::net::SocketAddr, Notes<(CloseReason, usize)>, mpsc::Sender<()>) {
+    mirror_on(1).await
+}
+
+async fn mirror_on(
+    shards: usize,
+) -> (Arc<Engine<Mirror>>, std::net::SocketAddr, Notes<(CloseReason, usize)>, mpsc::Sender<()>) {
     let (pen, closed) = notes();
     let (release, held) = mpsc::channel();
     let mut options = Options::default();
-    options.shards = 1;
+    options.shards = shards;
     let engine = Engine::start(Mirror(pen, Mutex::new(held)), options).expect("threads");
     let bound = engine.listen("127.0.0.1:0").bind().await.expect("a free port");
     let addr = bound.local_addr();
@@ -149,6 +170,58 @@ async fn an_application_that_panics_loses_that_client_alone() {
     good.send("4still there").await;
     assert_eq!(good.packet().await, "4STILL THERE");
     until("one session is left", || engine.session_count() == 1).await;
+}
+
+/// A handshake, and texts by the same write.
+async fn begin(addr: std::net::SocketAddr, query: &str, texts: &[&str]) -> TcpStream {
+    let mut bytes = format!(
+        "GET /engine.io/?EIO=4&transport=websocket{query} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    .into_bytes();
+    for text in texts {
+        bytes.extend([0x81, 0x80 | u8::try_from(text.len()).expect("a short text"), 0, 0, 0, 0]);
+        bytes.extend(text.as_bytes());
+    }
+    let mut stream = TcpStream::connect(addr).await.expect("the port is open");
+    stream.write_all(&bytes).await.expect("a connection");
+    stream
+}
+
+#[tokio::test]
+async fn an_application_that_panics_behind_the_handshake_loses_that_client_alone() {
+    let (engine, addr, mut closed, _) = mirror_on(2).await;
+    let mut bad = begin(addr, "", &["4boom", "4never read"]).await;
+    bad.read_to_end(&mut Vec::new()).await.expect("the end");
+    assert_eq!(closed.next().await, (CloseReason::TransportClose, 1));
+    until("it has gone", || engine.connection_count() == 0 && engine.session_count() == 0).await;
+
+    // The session's shard has a WebSocket, so that the probe comes to the other, which sends it there.
+    let open = get(addr, "/engine.io/?EIO=4&transport=polling", "").await.text();
+    let sid = open.split('"').nth(3).expect("a sid");
+    let mut good = WebSocket::open_at(addr, "/engine.io/").await;
+    assert_eq!(good.packet().await, "4welcome");
+    let mut bad = begin(addr, &format!("&sid={sid}"), &["2probe", "5", "4boom"]).await;
+    bad.read_to_end(&mut Vec::new()).await.expect("the end");
+    assert_eq!(closed.next().await, (CloseReason::TransportClose, 1));
+    good.send("4still there").await;
+    assert_eq!(good.packet().await, "4STILL THERE");
+    until("one session is left", || engine.session_count() == 1 && engine.connection_count() == 1).await;
+}
+
+#[tokio::test]
+async fn an_application_that_panics_anywhere_loses_that_client_alone() {
+    let (engine, addr, mut closed) = mirror().await;
+    let mut good = WebSocket::open_at(addr, "/engine.io/").await;
+    assert_eq!(good.packet().await, "4welcome");
+    for at in ["open", "close", "deadline"] {
+        let mut bad = begin(addr, &format!("&at={at}"), &["4bye"]).await;
+        bad.read_to_end(&mut Vec::new()).await.expect("the end");
+        assert_eq!(closed.next().await.0, CloseReason::ForcedClose, "{at}");
+        good.send("4still there").await;
+        assert_eq!(good.packet().await, "4STILL THERE");
+        until("one session is left", || engine.session_count() == 1).await;
+    }
 }
 
 #[tokio::test]
