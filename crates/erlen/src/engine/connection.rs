@@ -24,7 +24,7 @@ use erlen_engineio::frame::{self, Assembler, AssemblerLimits, FrameError, Incomi
 use erlen_engineio::payload::{self, PayloadPacket};
 use erlen_engineio::{CloseReason, Message, Packet, Probe, ProbeStep};
 
-use super::shard::{Local, Shard, Slot, Tenant};
+use super::shard::{Local, READ_BUFFER, Shard, Slot, Tenant};
 use super::stream::Stream;
 use super::watched::Readiness;
 use super::{Application, Client};
@@ -81,7 +81,7 @@ impl<A: Application> Connection<A> {
     pub(super) fn start(
         local: &Rc<Local<A>>,
         client: Arc<Client<A>>,
-        stream: Stream,
+        mut stream: Stream,
         seat: Option<Slot>,
         answer: &[u8],
         leftover: &[u8],
@@ -89,6 +89,13 @@ impl<A: Application> Connection<A> {
     ) {
         let mode = if role == Role::Probe { Mode::Probing } else { Mode::Open };
         let slot = seat.unwrap_or_else(|| Slot::new(local.tenants.borrow().vacant_key()));
+        if seat.is_none() && stream.watch(&local.sockets, slot).is_err() {
+            // A probe has not begun yet.
+            if role == Role::Transport {
+                client.transport_lost(CloseReason::TransportError, "the system watches no more sockets");
+            }
+            return;
+        }
         let connection = Rc::new(Self {
             client,
             stream: RefCell::new(stream),
@@ -101,10 +108,6 @@ impl<A: Application> Connection<A> {
         });
         local.seat(seat, Tenant::WebSocket(Rc::clone(&connection)));
         local.shard.add_load(1);
-        if seat.is_none() && connection.stream.borrow_mut().watch(&local.sockets, slot).is_err() {
-            connection.lost(CloseReason::TransportError, "the system watches no more sockets");
-            return connection.leave(local);
-        }
         connection.begin(local, role, answer, leftover);
         if !connection.is_watched() {
             let task = Task { local: Rc::clone(local), connection };
@@ -167,14 +170,17 @@ impl<A: Application> Connection<A> {
                 let waker = self.waker(local);
                 ready!(self.client.poll_ready_to_read(&mut Context::from_waker(&waker)));
             }
-            let read = self.stream.borrow_mut().poll_read(cx, &mut buffer);
-            match ready!(read) {
+            let read = ready!(self.stream.borrow_mut().poll_read(cx, &mut buffer));
+            match read {
                 Ok(0) => self.lost(CloseReason::TransportClose, "the connection closed"),
                 Err(_) => self.lost(CloseReason::TransportError, "read failed"),
                 Ok(n) => {
                     let bytes = buffer.get_mut(..n).unwrap_or_default();
                     if let Err(end) = self.receive(local, bytes, &mut unanswered) {
                         self.end(local, end);
+                    }
+                    if n == READ_BUFFER && local.has_read_enough() {
+                        break;
                     }
                 }
             }

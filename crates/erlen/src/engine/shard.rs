@@ -11,7 +11,7 @@
 //! What was sent to clients of another shard wakes that one then too, once, unless it is awake by then.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -38,6 +38,9 @@ use super::{Application, Client};
 
 /// Bytes of the buffer through which a thread reads.
 pub(crate) const READ_BUFFER: usize = 64 * 1024;
+
+/// How long a turn reads on in sockets that bring whole buffers. Past it each is still read once.
+const READING: Duration = Duration::from_millis(2);
 
 /// How late a turn must be for the shard to believe that the process stood still: the sockets are then read
 /// before the deadlines act, since the pongs lie there.
@@ -104,6 +107,8 @@ pub(crate) struct Local<A: Application> {
     pub(super) sockets: Sockets,
     pub(super) tenants: RefCell<Slab<Tenant<A>>>,
     pub(super) read_buffer: RefCell<Box<[u8]>>,
+    /// Until when this turn reads on; `None` before a socket has brought a whole buffer.
+    reads_until: Cell<Option<Instant>>,
     pub(super) cork: RefCell<Vec<u8>>,
     pub(super) date: RefCell<Date>,
     /// Each entry is a place in `filed`.
@@ -197,7 +202,7 @@ impl<A: Application> Shard<A> {
         self.wake();
     }
 
-    /// Returns when the shard's thread has read what lies in its sockets now, or has ended.
+    /// Returns when the shard's thread has read what lies in its sockets now, a batch of them at most, or has ended.
     pub(super) async fn turn(&self) {
         let (turned, over) = oneshot::channel::<()>();
         self.execute(move |_| {
@@ -248,6 +253,7 @@ impl<A: Application> Local<A> {
             closing: RefCell::default(),
             tenants: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            reads_until: Cell::new(None),
             cork: RefCell::default(),
             date: RefCell::default(),
             timers: RefCell::new(Timers::new(Instant::now())),
@@ -299,6 +305,14 @@ impl<A: Application> Local<A> {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) | Err(_) => connection.leave(self),
         }
+    }
+
+    /// Whether the others have waited long enough for this turn's reads.
+    pub(super) fn has_read_enough(&self) -> bool {
+        let now = Instant::now();
+        let until = self.reads_until.get().unwrap_or(now + READING);
+        self.reads_until.set(Some(until));
+        until <= now
     }
 
     /// Has whom an event is for go on.
@@ -451,6 +465,7 @@ impl<A: Application> Driver<A> {
     /// Reads what the sockets have. What that leaves in the inbox is taken in this turn, and wakes nobody.
     fn read_sockets(&self, cx: &mut Context<'_>) {
         self.local.shard.inbox().driver = None;
+        self.local.reads_until.set(None);
         self.local.sockets.poll(cx, |slot, readiness| self.local.tell(slot, readiness));
     }
 

@@ -59,7 +59,12 @@ impl Sockets {
     pub(super) fn watch(&self, socket: &mut Socket, slot: Slot) -> io::Result<()> {
         let reading = EventFlags::IN | EventFlags::PRI | EventFlags::RDHUP;
         let flags = reading | EventFlags::OUT | EventFlags::ET;
-        Ok(epoll::add(self.queue.get_ref(), &socket.tcp, EventData::new_u64(slot.index() as u64), flags)?)
+        let slot = EventData::new_u64(slot.index() as u64);
+        epoll::add(self.queue.get_ref(), &socket.tcp, slot, flags).inspect_err(|error| {
+            tracing::error!(target: "erlen", %error,
+                "a connection cannot be watched; raise fs.epoll.max_user_watches (sysctl)");
+        })?;
+        Ok(())
     }
 
     /// Watches it no longer. To close it would do, were it not for children of the process, which may hold it too.

@@ -1,12 +1,14 @@
 //! What a shard is told of its sockets, in the orders that leave something behind if one of them is forgotten: while it
 //! was busy, at the end of the stream, behind a full one.
 
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use erlen::{Data, Socket};
-use tokio::sync::watch;
+use tokio::sync::{mpsc::unbounded_channel, watch};
 
-use crate::support::{House, Http, Poll, Ws, frame, ms, until};
+use crate::support::{House, Http, Poll, Ws, frame, ms, soon, until};
 
 /// A handler `hold`, which keeps the I/O thread until it is released.
 fn holds(house: &House) -> mpsc::Sender<()> {
@@ -213,4 +215,35 @@ async fn a_client_that_reads_may_send_more_at_once_than_may_wait_for_it() {
         house.is_empty().await;
         house.rest();
     }
+}
+
+#[tokio::test]
+async fn who_comes_behind_a_flood_is_read_before_all_of_it() {
+    let mut house = House::open().await;
+    let release = holds(&house);
+    let handled = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&handled);
+    house.io.on("n", move || {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_micros(100) {}
+        counter.fetch_add(1, SeqCst);
+    });
+    let (noted, mut before) = unbounded_channel();
+    house.io.on("note", move || noted.send(handled.load(SeqCst)).expect("the test waits for it"));
+    let (mut flood, mut other) = (Ws::join(house.addr).await, Ws::join(house.addr).await);
+    // The system takes more of who has sent much.
+    for _ in 0..200 {
+        flood.text(&format!(r#"42["warm","{}"]"#, "x".repeat(100_000))).await;
+    }
+    flood.lives().await;
+    let _holder = hold(&mut house).await;
+    let events = frame(0x81, format!(r#"42["n","{}"]"#, "x".repeat(1_000))).repeat(3_000);
+    let sent = flood.fill(&events);
+    other.text(r#"42["note"]"#).await;
+    release.send(()).unwrap();
+    // 16 reads would be a thousand.
+    let before = soon("the note", before.recv()).await.unwrap();
+    assert!(before < 500, "{before}");
+    flood.raw(&events[sent..]).await;
+    flood.lives().await;
 }

@@ -245,6 +245,15 @@ impl Http {
         let _ = soon("room for bytes", self.stream.write_all(bytes.as_ref())).await;
     }
 
+    /// Sends bytes as long as the system takes them; how many it took.
+    pub(crate) fn fill(&self, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        while let Ok(n @ 1..) = self.stream.try_write(&bytes[sent..]) {
+            sent += n;
+        }
+        sent
+    }
+
     /// Sends a byte of urgent data, which is in no stream.
     pub(crate) fn urgent(&self) {
         let sent = socket2::SockRef::from(&self.stream).send_out_of_band(b"!");
@@ -579,6 +588,10 @@ impl Ws {
 
     pub(crate) async fn end(&mut self) {
         self.http.end().await;
+    }
+
+    pub(crate) fn fill(&self, bytes: &[u8]) -> usize {
+        self.http.fill(bytes)
     }
 
     pub(crate) fn urgent(&self) {
