@@ -75,7 +75,8 @@ pub fn check_request_head(bytes: &[u8]) -> bool {
 /// Ten years.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// What runs on top of the engine. Its methods are called on I/O threads and must not block.
+/// What runs on top of the engine. Its methods are called on I/O threads and must not block. A panic in one that takes an
+/// event (`on_open`, `on_message`, `on_close`, `handle_timeout`) ends that session alone; the others must not panic.
 pub trait Application: Send + Sync + Sized + 'static {
     /// What is kept for each session.
     type State: Send + Sync + 'static;

@@ -59,8 +59,12 @@ impl<S: Answer> Front<S> {
 
     /// Accepts connections until the listener stops.
     pub(super) async fn accept_all(self: Arc<Self>, listener: std::net::TcpListener) {
-        let Ok(listener) = Listener::new(listener) else {
-            return;
+        let listener = match Listener::new(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                return tracing::error!(target: "erlen", %error,
+                    "nothing can be accepted; raise fs.epoll.max_user_watches (sysctl)");
+            }
         };
         // Where it is not inherited, `accept` sees to it.
         let _ = listener.options().set_tcp_nodelay(true);
