@@ -5,19 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use erlen::engine::CloseReason;
 use erlen::{AckError, Data, Socket};
-use tokio::sync::watch;
 
 use crate::support::{Frame, House, Poll, Seen, UPGRADE, Ws, ask, frame, ms, soon, until};
-
-/// A handler `wait` that ends once the gate opens.
-fn gate(house: &House) -> watch::Sender<bool> {
-    let (open, gate) = watch::channel(false);
-    house.io.on("wait", move || {
-        let mut gate = gate.clone();
-        async move { drop(gate.wait_for(|open| *open).await) }
-    });
-    open
-}
 
 #[tokio::test]
 async fn b20_the_payload_limit_is_the_same_on_every_transport() {
@@ -130,7 +119,7 @@ async fn past_the_bytes_of_waiting_events_reading_pauses_and_resumes_in_order() 
 
 /// Floods a house in which `may_wait` of events may wait for a handler, and then lets the handler end.
 async fn reading_pauses_and_resumes_in_order(mut house: House, may_wait: &str) {
-    let open = gate(&house);
+    let open = house.gate();
     let numbers = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&numbers);
     house.io.on("n", move |Data((number, _)): Data<(u32, String)>| sink.lock().unwrap().push(number));
@@ -216,7 +205,7 @@ async fn a_turn_that_is_held_counts_among_the_waiting_events_until_it_is_dropped
 #[tokio::test]
 async fn past_the_bound_of_waiting_events_a_post_waits_for_its_answer() {
     let mut house = House::with(|b| b.max_waiting_events(8)).await;
-    let open = gate(&house);
+    let open = house.gate();
     let poll = Poll::join(house.addr).await;
     let mut events = vec![r#"42["wait"]"#.to_owned()];
     events.extend((0..200).map(|number| format!(r#"42["n",{number}]"#)));
@@ -239,7 +228,7 @@ async fn past_the_bound_of_waiting_events_a_post_waits_for_its_answer() {
 #[tokio::test]
 async fn a_post_that_is_cut_while_it_waits_ends_the_session_rather_than_lose_its_events() {
     let mut house = House::with(|b| b.max_waiting_events(8)).await;
-    let open = gate(&house);
+    let open = house.gate();
     let poll = Poll::join(house.addr).await;
     let mut events = vec![r#"42["wait"]"#.to_owned()];
     events.extend((0..200).map(|number| format!(r#"42["n",{number}]"#)));
@@ -259,7 +248,7 @@ async fn a_post_that_is_cut_while_it_waits_ends_the_session_rather_than_lose_its
 #[tokio::test]
 async fn a_post_that_waits_and_the_websocket_behind_an_upgrade_both_go_on() {
     let mut house = House::with(|b| b.max_waiting_events(8)).await;
-    let open = gate(&house);
+    let open = house.gate();
     let poll = Poll::join(house.addr).await;
     let mut events = vec![r#"42["wait"]"#.to_owned()];
     events.extend((0..200).map(|number| format!(r#"42["n",{number}]"#)));
@@ -304,7 +293,7 @@ async fn a_handler_that_waits_for_an_ack_behind_many_events_gets_it() {
 #[tokio::test]
 async fn pongs_are_read_behind_many_events() {
     let house = House::with(|b| b.max_waiting_events(8).ping_interval(ms(30))).await;
-    let open = gate(&house);
+    let open = house.gate();
     let mut ws = Ws::join_and_pong(house.addr).await;
     ws.text(r#"42["wait"]"#).await;
     for _ in 0..8 {
@@ -321,7 +310,7 @@ async fn pongs_are_read_behind_many_events() {
 #[tokio::test]
 async fn large_events_behind_one_that_takes_its_time_are_all_handled() {
     let mut house = House::with(|b| b).await;
-    let open = gate(&house);
+    let open = house.gate();
     let (poll, mut ws) = (Poll::join(house.addr).await, Ws::join(house.addr).await);
     let large = format!(r#"42["wait","{}"]"#, "x".repeat(900_000));
     let (poster, posted) = (poll.clone(), large.clone());

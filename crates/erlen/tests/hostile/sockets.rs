@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use erlen::{Data, Socket};
-use tokio::sync::{mpsc::unbounded_channel, watch};
+use tokio::sync::mpsc::unbounded_channel;
 
 use crate::support::{House, Http, Poll, Ws, frame, ms, soon, until};
 
@@ -111,20 +111,10 @@ async fn what_lies_before_the_end_of_the_stream_is_read_before_it() {
     }
 }
 
-/// A handler `wait` that ends once the gate opens, and keeps its client from being read until then.
-fn gate(house: &House) -> watch::Sender<bool> {
-    let (open, gate) = watch::channel(false);
-    house.io.on("wait", move || {
-        let mut gate = gate.clone();
-        async move { drop(gate.wait_for(|open| *open).await) }
-    });
-    open
-}
-
 #[tokio::test]
 async fn a_client_that_is_not_read_and_ends_is_read_to_its_end_later() {
     let mut house = House::with(|b| b.max_waiting_events(1)).await;
-    let open = gate(&house);
+    let open = house.gate();
     let mut ws = Ws::join(house.addr).await;
     ws.text(r#"42["wait"]"#).await;
     assert_eq!(house.event().await, r#"["wait"]"#);
@@ -144,7 +134,7 @@ async fn a_client_that_is_not_read_and_ends_is_read_to_its_end_later() {
 #[tokio::test]
 async fn a_client_that_is_not_read_still_gets_what_had_no_room() {
     let mut house = House::with(|b| b.max_waiting_events(1)).await;
-    let open = gate(&house);
+    let open = house.gate();
     let mut ws = Ws::join(house.addr).await;
     ws.text(r#"42["wait"]"#).await;
     assert_eq!(house.event().await, r#"["wait"]"#);

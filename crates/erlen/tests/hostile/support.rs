@@ -9,7 +9,7 @@ use erlen::{Builder, Context, DisconnectReason, EventName, FromContext, Raw, Raw
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// How long anything may take before a test says that it does not come.
@@ -120,6 +120,16 @@ impl House {
     /// What was seen so far and not asked for.
     pub(crate) fn rest(&mut self) -> Vec<Seen> {
         std::iter::from_fn(|| self.seen.try_recv().ok()).collect()
+    }
+
+    /// A handler `wait` that ends once the gate opens: of a client that may have one event waiting it holds up the reading.
+    pub(crate) fn gate(&self) -> watch::Sender<bool> {
+        let (open, gate) = watch::channel(false);
+        self.io.on("wait", move || {
+            let mut gate = gate.clone();
+            async move { drop(gate.wait_for(|open| *open).await) }
+        });
+        open
     }
 
     /// Nothing of former clients is left: no session, socket, room or connection.
