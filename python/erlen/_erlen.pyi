@@ -16,8 +16,8 @@ class Delegate(Protocol):
     """What the engine calls, one call an event. An exception that leaves a method is logged by the engine
     through `threading.excepthook` (a `TestClient` raises it to its caller instead)."""
 
-    def handshake(self, request: Request) -> Any:
-        """Only with the option `ask_handshake`: a client asks for a session. What is returned becomes
+    def handshake(self, environ: dict[str, Any]) -> Any:
+        """Only with the option `ask_handshake`: a client asks for a session, with the WSGI environ of its handshake. What is returned becomes
         `Session.data`; `Refused(message)` refuses with 403 and that text."""
 
     def connect(self, socket: Socket, auth: Optional[str]) -> Optional[str]:
@@ -36,21 +36,8 @@ class Delegate(Protocol):
 class Refused(Exception):
     """Refuses a handshake."""
 
-def environ(request: Request) -> dict[str, Any]:
-    """The WSGI environ of a handshake."""
-
 def encode(args: Sequence[Any]) -> Optional[tuple[str, list[bytes]]]:
     """The text that the standard `json` gives for the array of `args`, and its attachments, for values of plain types alone; None for others."""
-
-@final
-class Request:
-    """The HTTP request of a handshake."""
-
-    method: str
-    target: str  # path and query, undecoded
-    headers: list[tuple[str, str]]  # names in lower case, values as Latin-1
-    peer: Optional[tuple[str, int]]
-    secure: bool
 
 @final
 class Session:
@@ -58,7 +45,7 @@ class Session:
 
     sid: str  # a secret
     data: Any  # the package's own; set by `Delegate.handshake`, or None. Must not refer to the Session or a Socket: nobody would end that cycle
-    request: Request
+    def environ(self) -> dict[str, Any]: ...  # a WSGI environ of its handshake, made anew
     def transport(self) -> str: ...  # 'polling' | 'websocket'
     def close(self) -> None: ...
 

@@ -1,8 +1,8 @@
 """The request context that an event handler sees: that of the handshake, made cheap.
 
 What cannot change during a connection is found out by its first event, in a context that Flask makes, and kept: the URL adapter, what
-the handshake's path matches (usually no route), what a request is made of, and the managed session. What an application can observe is
-made anew for each event: `g`, the request object once somebody asks for it, and the teardown functions and signals, by Flask's own push and
+the handshake's path matches (usually no route), what a request is made of, and the managed session. What the path matches is kept for
+other connections too, where it is the same for all that ask alike (routing.py). What an application can observe is made anew for each event: `g`, the request object once somebody asks for it, and the teardown functions and signals, by Flask's own push and
 pop. Where nobody has registered anything that those would call, the contexts are put in place and taken away without asking.
 """
 
@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Sequence
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 import flask
-import flask.app
 import flask.ctx
-import werkzeug.wrappers.request
-from werkzeug.datastructures import EnvironHeaders
 
+from . import routing
+from .routing import Routing
 from .session import SAVED, managed_session
 
 if TYPE_CHECKING:
@@ -69,10 +67,12 @@ class Client:
         :param managed: whether its session is the connection's own.
         """
         connection = self.connection
-        session = connection.environ.get(SAVED) if managed else None
-        if connection.routing is None or (managed and session is None):
+        known = connection.routing
+        if known is None and _SEPARATE:
+            known = connection.routing = routing.found(connection.app, connection.environ)
+        if known is None:
             return First(self, message, args, managed)
-        return Known(self, connection.routing, message, args, session)
+        return Known(self, known, message, args, managed)
 
     def put_on(self, request: Any, message: Optional[str], args: Sequence[Any]) -> None:
         """Adds to a request what the requests of events have more than others."""
@@ -94,10 +94,14 @@ class First:
 
     def __enter__(self) -> First:
         connection = self._client.connection
+        kept = _SEPARATE and type(connection.app).request_context is flask.Flask.request_context
+        asked = routing.asked(connection.app, connection.environ) if kept else None
         context: Any = connection.app.request_context(connection.environ)
         context.push()
-        if _SEPARATE and type(connection.app).request_context is flask.Flask.request_context:
-            connection.routing = Routing(context)
+        if kept:
+            connection.routing = Routing.of(context)
+            if asked is not None:
+                routing.keep(asked, context)
         self._context = context
         self._client.put_on(context.request, self._message, self._args)
         if self._managed:
@@ -110,81 +114,6 @@ class First:
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
         self._context.pop(error)
-
-
-class Routing:
-    """What Flask finds out about the URL of a handshake."""
-
-    __slots__ = ("adapter", "exception", "is_plain", "requests", "rule", "view_args")
-
-    def __init__(self, context: Any) -> None:
-        self.adapter = context.url_adapter
-        self.rule = context.request.url_rule
-        self.view_args = context.request.view_args
-        self.exception = context.request.routing_exception
-        if self.exception is not None:
-            # Its traceback would keep the frames of the first event, and all that is in them, as long as the connection.
-            self.exception.__traceback__ = self.exception.__context__ = None
-        self.is_plain = _is_plain(context.app)
-        self.requests = Requests()
-
-
-class Requests:
-    """The requests of a connection: what they have in common is put down anew, as long as nobody changes what they were made of."""
-
-    __slots__ = ("_attributes", "_kind", "_made_of")
-
-    _OF = (
-        *("REQUEST_METHOD", "wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT"),
-        *("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR"),
-    )
-    _FIXED = (str, bytes, int, tuple, type(None), EnvironHeaders)
-
-    def __init__(self) -> None:
-        self._kind: Optional[type[flask.Request]] = None
-        self._made_of: tuple[Any, ...] = ()
-        self._attributes: Optional[dict[str, Any]] = None
-        """None where making one does more than to put down what does not change."""
-
-    def are(self, kind: type[flask.Request]) -> bool:
-        """Whether they are of that kind, and nobody sees when one is made."""
-        return kind is self._kind and self._attributes is not None
-
-    def make(self, kind: type[flask.Request], environ: dict[str, Any]) -> flask.Request:
-        """What `kind(environ)` is."""
-        made_of = tuple(map(environ.get, self._OF))
-        if kind is not self._kind or made_of != self._made_of:
-            request = kind(environ)
-            self._kind, self._made_of, self._attributes = kind, made_of, self._attributes_of(request)
-        elif self._attributes is None:
-            request = kind(environ)
-        else:
-            request = object.__new__(kind)
-            vars(request).update(self._attributes)
-            environ["werkzeug.request"] = request
-        return request
-
-    def _attributes_of(self, request: flask.Request) -> Optional[dict[str, Any]]:
-        kind, attributes = type(request), dict(vars(request))
-        makes = _is_of(werkzeug.wrappers.request, kind.__init__) and kind.__new__ is object.__new__
-        fixed = (value is request.environ or isinstance(value, self._FIXED) for value in attributes.values())
-        return attributes if makes and all(fixed) else None
-
-
-def _is_of(module: Any, function: Any) -> bool:
-    """Whether a function is what its module defines, and nobody has put something in front of it."""
-    return type(function) is FunctionType and function.__globals__ is vars(module)
-
-
-def _is_plain(app: Flask) -> bool:
-    """Whether an application's contexts come and go as Flask has it."""
-    ends = (app.app_context, app.do_teardown_request, app.do_teardown_appcontext)
-    ways = (flask.ctx.AppContext, flask.ctx.RequestContext)
-    return (
-        all(type(end) is MethodType and _is_of(flask.app, end.__func__) for end in ends)
-        and all(_is_of(flask.ctx, function) for way in ways for function in (way.push, way.pop))
-        and _is_of(werkzeug.wrappers.request, app.request_class.close)
-    )
 
 
 if _SEPARATE:
@@ -208,14 +137,15 @@ if _SEPARATE:
         request = _Lazy()
 
         def __init__(
-            self, client: Client, routing: Routing, message: Optional[str], args: Sequence[Any], session: Any
+            self, client: Client, routing: Routing, message: Optional[str], args: Sequence[Any], managed: bool
         ) -> None:
             app = self.app = client.connection.app
             self.url_adapter = routing.adapter
-            setattr(self, _SESSION, session)
+            setattr(self, _SESSION, client.connection.environ.get(SAVED) if managed else None)
             self._after_request_functions = []
             self._cv_tokens = []
             self._routing = routing
+            self._managed = managed
             self.client = client
             self._message = message
             self._args = args
@@ -227,6 +157,8 @@ if _SEPARATE:
             app, routing = self.app, self._routing
             request = routing.requests.make(app.request_class, self.client.connection.environ)
             request.json_module = app.json
+            if routing.trusted_hosts is not None:
+                request.trusted_hosts = routing.trusted_hosts
             request.routing_exception = routing.exception
             if self.url_adapter is not None:
                 request.url_rule = routing.rule
@@ -243,12 +175,24 @@ if _SEPARATE:
 
         def push(self) -> None:
             """As Flask's."""
-            is_outermost = _cv_app.get(None) is None
-            if not (is_outermost and self._routing.is_plain) or getattr(self, _SESSION) is None:
-                return super().push()
-            app_context = _App(self.app)
-            app_context.push()
-            self._cv_tokens.append((_cv_request.set(self), app_context))
+            is_kept = getattr(self, _SESSION) is not None
+            if _cv_app.get(None) is None and self._routing.is_plain:
+                app_context = _App(self.app)
+                app_context.push()
+                self._cv_tokens.append((_cv_request.set(self), app_context))
+                if not is_kept:
+                    self._open_session()
+            else:
+                super().push()
+            if self._managed and not is_kept:
+                opened = getattr(self, _SESSION)
+                setattr(self, _SESSION, managed_session(self.client.connection.environ, opened))
+
+        def _open_session(self) -> None:
+            """As Flask's own push does."""
+            interface = self.app.session_interface
+            session = interface.open_session(self.app, self.request)
+            setattr(self, _SESSION, interface.make_null_session(self.app) if session is None else session)
 
         def pop(self, *error: Any) -> None:
             """As Flask's, which is asked where it would call anything."""

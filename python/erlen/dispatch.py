@@ -65,9 +65,9 @@ class Dispatcher:
 
     # What the engine calls.
 
-    def handshake(self, request: _erlen.Request) -> Connection:
+    def handshake(self, environ: dict[str, Any]) -> Connection:
         """A client asks for a session: its environ comes back from the WSGI middleware around the application."""
-        return self.run(self._socketio._admit, request)
+        return self.run(self._socketio._admit, environ)
 
     def connect(self, socket: _erlen.Socket, auth_text: Optional[str]) -> Optional[str]:
         """A client asks for a namespace. None grants; a text is the payload of the refusal."""
@@ -158,8 +158,7 @@ class Dispatcher:
             if connection is None:
                 connection = socket.session.data
             if connection is None:
-                environ = _erlen.environ(socket.session.request)
-                connection = self._socketio._connection(environ)
+                connection = self._socketio._connection(socket.session.environ())
                 socket.session.data = connection
             connection.sid = socket.session.sid
             if socket.data is None:

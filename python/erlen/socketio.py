@@ -410,9 +410,9 @@ class SocketIO:
         app = environ.setdefault("flask.app", self._require_app())
         return Connection(app, environ, "")
 
-    def _admit(self, request: _erlen.Request) -> Connection:
+    def _admit(self, environ: dict[str, Any]) -> Connection:
         """Decides on a handshake, and makes what is kept for its session."""
-        return self._connection(admit(self, self._entry or self._require_app(), request))
+        return self._connection(admit(self, self._entry or self._require_app(), environ))
 
     def _start_engine(self) -> _erlen.Engine:
         """The engine, started when it is first needed: not at import, for a process that forks."""

@@ -112,13 +112,12 @@ class _Passage:
 
 
 def admit(
-    socketio: SocketIO, entry: Callable[..., Iterable[bytes]], request: _erlen.Request
+    socketio: SocketIO, entry: Callable[..., Iterable[bytes]], environ: dict[str, Any]
 ) -> dict[str, Any]:
     """The environ of a handshake, after the middleware around the application.
 
     :raises Refused: a middleware answers it itself, or the origin is not accepted.
     """
-    environ = _erlen.environ(request)
     if socketio._asks:
         passage = _Passage(socketio)
         passage.go(entry, environ)

@@ -19,7 +19,7 @@ use crate::ack::PyAck;
 use crate::args;
 use crate::capture;
 use crate::pool::{Job, Pool, returned};
-use crate::request::Request;
+use crate::request;
 use crate::session::{PySocket, SessionData, session_data};
 use crate::turn;
 
@@ -115,8 +115,8 @@ impl Delegate {
     }
 
     fn ask(&self, py: Python<'_>, handshake: &Handshake) -> Result<Option<Py<PyAny>>, String> {
-        let request = Request::new(handshake);
-        match self.call(py, intern!(py, "handshake"), (request,)) {
+        let environ = request::environ(py, handshake);
+        match environ.and_then(|environ| self.call(py, intern!(py, "handshake"), (environ,))) {
             Ok(data) => Ok(Some(data.unbind())),
             Err(error) if error.is_instance_of::<crate::Refused>(py) => Err(error.value(py).to_string()),
             Err(error) => {

@@ -265,8 +265,8 @@ impl Engine {
         self.server.namespaces().iter().map(|namespace| namespace.name().to_owned()).collect()
     }
 
-    fn sessions(&self, py: Python<'_>) -> PyResult<Vec<Session>> {
-        self.server.engine().clients().iter().map(|client| Session::new(py, client)).collect()
+    fn sessions(&self) -> Vec<Session> {
+        self.server.engine().clients().iter().map(Session::new).collect()
     }
 
     fn metrics(&self) -> String {

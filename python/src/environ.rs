@@ -38,8 +38,8 @@ impl Base {
         base.set_item("wsgi.input_terminated", true)?;
         base.set_item("wsgi.file_wrapper", py.import("wsgiref.util")?.getattr("FileWrapper")?)?;
         base.set_item("SERVER_SOFTWARE", concat!("Erlen/", env!("CARGO_PKG_VERSION")))?;
-        base.set_item("SERVER_NAME", host)?;
-        base.set_item("SERVER_PORT", port.to_string())?;
+        base.set_item(intern!(py, "SERVER_NAME"), host)?;
+        base.set_item(intern!(py, "SERVER_PORT"), port.to_string())?;
         let mount = std::env::var("SCRIPT_NAME").unwrap_or_default().trim_end_matches('/').to_owned();
         Ok(Self { environ: base.unbind(), mount, sys: py.import("sys")?.unbind() })
     }

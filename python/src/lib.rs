@@ -42,8 +42,6 @@ mod _erlen {
     #[pymodule_export]
     use crate::listener::Listener;
     #[pymodule_export]
-    use crate::request::{Request, environ_of};
-    #[pymodule_export]
     use crate::session::{PySocket, Session};
     #[pymodule_export]
     use crate::test_client::TestClient;

@@ -115,6 +115,7 @@ impl Options {
             .max_json_depth(1_000)
             .json_barewords(true)
             .reach_while_connecting(true)
+            .handlers_only_wait(true)
             .ignore_stray_packets(true)
             .count_acks_by_socket(true)
             .unknown_namespace(UNKNOWN_NAMESPACE);

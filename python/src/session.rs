@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use erlen::engine::{Client, CloseReason, Transport};
 use erlen::{Socket, SocketIo};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use tokio::sync::Notify;
 
 use crate::pool::Lane;
-use crate::request::Request;
+use crate::request;
 
 /// What is kept with a session's handshake.
 pub(crate) struct SessionData {
@@ -63,18 +65,15 @@ pub(crate) struct Session {
     data: Option<Arc<SessionData>>,
     #[pyo3(get)]
     sid: String,
-    #[pyo3(get)]
-    request: Py<Request>,
 }
 
 impl Session {
-    pub(crate) fn new(py: Python<'_>, client: &Arc<Client<SocketIo>>) -> PyResult<Self> {
-        Ok(Self {
+    pub(crate) fn new(client: &Arc<Client<SocketIo>>) -> Self {
+        Self {
             client: Arc::downgrade(client),
             data: client.handshake().data::<SessionData>(),
             sid: client.sid().as_str().to_owned(),
-            request: Py::new(py, Request::new(client.handshake()))?,
-        })
+        }
     }
 }
 
@@ -89,6 +88,12 @@ impl Session {
     fn set_data(&self, value: Option<Py<PyAny>>) {
         // The old value is dropped after the lock.
         let _old = self.data.as_ref().map(|data| std::mem::replace(&mut *data.lock(), value));
+    }
+
+    /// A WSGI environ of its handshake.
+    fn environ<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let client = self.client.upgrade().ok_or_else(|| PyRuntimeError::new_err("the session has ended"))?;
+        request::environ(py, client.handshake())
     }
 
     /// 'polling' or 'websocket'.
@@ -138,7 +143,7 @@ impl PySocket {
         let made = Self {
             socket: socket.clone(),
             sid: socket.id().as_str().to_owned(),
-            session: Py::new(py, Session::new(py, socket.client())?)?,
+            session: Py::new(py, Session::new(socket.client()))?,
             data: Mutex::default(),
             detail: Mutex::default(),
             ends_here: AtomicBool::new(false),

@@ -47,7 +47,7 @@ impl TestClient {
     ) -> PyResult<Self> {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let transport = TestSession::open_with(server, target, &headers, data);
-        let session = Py::new(py, Session::new(py, transport.client())?)?;
+        let session = Py::new(py, Session::new(transport.client()))?;
         Ok(Self { transport, server: server.clone(), runtime, session, received: Mutex::default() })
     }
 

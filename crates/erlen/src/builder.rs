@@ -320,6 +320,14 @@ impl Builder {
         self
     }
 
+    /// What is left of a handler after its first poll goes on on the I/O thread of its client, and not on the runtime: for
+    /// servers whose handlers hand over to threads of their own and then only wait for those, which spares two thread switches
+    /// each. Nothing in it may compute, block, or need the runtime. Default false.
+    pub fn handlers_only_wait(mut self, only: bool) -> Self {
+        self.limits.handlers_only_wait = only;
+        self
+    }
+
     /// Passes over packets for a namespace that was not joined, as python-socketio does, and counts them. Default false: they
     /// close the connection, as on Node.
     pub fn ignore_stray_packets(mut self, ignore: bool) -> Self {

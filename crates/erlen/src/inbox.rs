@@ -2,7 +2,7 @@
 //!
 //! Handlers of one socket run one at a time, in the order of arrival. One is polled first where its event
 //! arrived, on the I/O thread, with the server's runtime entered: that is what makes an echo one read and
-//! one write. What is not done then goes to the runtime, and what arrives meanwhile waits here.
+//! one write. What is not done then goes to the runtime (or stays, where handlers only wait), and what arrives meanwhile waits here.
 //!
 //! Past a number of waiting events, or of their bytes, the client is not read any longer, unless an ack or a pong is awaited;
 //! one that has to be read and sends as many bytes again is cut.
@@ -171,7 +171,7 @@ impl Socket {
         self.client().resume_reading();
     }
 
-    /// Runs `work` and what waits behind it, until something has to be awaited: that goes on in the runtime.
+    /// Runs `work` and what waits behind it, until something has to be awaited: that goes on elsewhere.
     fn run(&self, work: Work) {
         let mut rest = self.start(work, Since::Arrival);
         while rest.is_none() {
@@ -181,7 +181,7 @@ impl Socket {
             rest = self.start(work, Since::Now);
         }
         let socket = self.clone();
-        self.runtime().spawn(async move {
+        self.go_on(async move {
             loop {
                 if let Some(rest) = rest.take() {
                     rest.await;
@@ -265,10 +265,19 @@ impl Socket {
     /// Lets the rest of a concurrent handler run; it counts as unfinished meanwhile.
     fn run_beside(&self, rest: BoxFuture<()>, bytes: usize, arrived: Instant) {
         let turn = Turn::take(self, bytes, arrived);
-        self.runtime().spawn(async move {
+        self.go_on(async move {
             rest.await;
             drop(turn);
         });
+    }
+
+    /// Lets what has to be awaited go on in the runtime; where it only waits, on the client's I/O thread.
+    fn go_on(&self, rest: impl Future<Output = ()> + Send + 'static) {
+        if self.namespace().limits().handlers_only_wait && self.client().shard().is_current() {
+            tokio::task::spawn_local(rest);
+        } else {
+            self.runtime().spawn(rest);
+        }
     }
 
     /// An event that catch-all listeners and middlewares see first.

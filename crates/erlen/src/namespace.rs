@@ -68,6 +68,7 @@ pub(crate) struct Limits {
     pub(crate) connect_timeout: Duration,
     pub(crate) keep_empty_children: bool,
     pub(crate) reach_while_connecting: bool,
+    pub(crate) handlers_only_wait: bool,
     pub(crate) ignore_stray_packets: bool,
     pub(crate) unknown_namespace: Cow<'static, str>,
 }
@@ -104,6 +105,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(45),
             keep_empty_children: false,
             reach_while_connecting: false,
+            handlers_only_wait: false,
             ignore_stray_packets: false,
             unknown_namespace: Cow::Borrowed(r#"{"message":"Invalid namespace"}"#),
         }

@@ -85,6 +85,33 @@ async fn a_handler_knows_whether_it_runs_on_an_io_thread_and_can_leave_something
     assert!(!is_io_thread());
 }
 
+#[tokio::test]
+async fn where_handlers_only_wait_they_go_on_on_the_io_thread() {
+    let io = Server::builder().handlers_only_wait(true).build().unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    let wait = move || {
+        let gate = Arc::clone(&waiting);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            is_io_thread()
+        }
+    };
+    io.on("in turn", wait.clone());
+    io.on("beside", wait.concurrent());
+    io.on("behind it", is_io_thread);
+    let mut ws = WebSocket::open(serve(&io).await).await;
+    ws.send("40").await;
+    ws.packet().await;
+    ws.send(r#"421["beside"]"#).await;
+    ws.send(r#"422["in turn"]"#).await;
+    ws.send(r#"423["behind it"]"#).await;
+    gate.add_permits(2);
+    let mut answers = [ws.packet().await, ws.packet().await, ws.packet().await];
+    answers.sort();
+    assert_eq!(answers, ["431[true]", "432[true]", "433[true]"]);
+}
+
 #[test]
 fn a_server_outside_of_a_runtime_has_one_of_its_own() {
     let io = Server::new();
