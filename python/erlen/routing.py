@@ -18,12 +18,12 @@ import flask.ctx
 import werkzeug.routing
 import werkzeug.wrappers.request
 from werkzeug.datastructures import EnvironHeaders
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["Asked", "Requests", "Routing", "asked", "found", "keep"]
+__all__ = ["KEPT", "Asked", "Requests", "Routing", "asked", "found", "keep"]
 
 
 class Matched(NamedTuple):
@@ -38,9 +38,9 @@ class Matched(NamedTuple):
     def by(cls, context: Any) -> Matched:
         """As Flask has found it out in a context of its own."""
         request = context.request
-        return cls(
-            context.url_adapter, request.url_rule, request.view_args, vars(request).get("trusted_hosts")
-        )
+        # A handler may change its own.
+        view_args = request.view_args and dict(request.view_args)
+        return cls(context.url_adapter, request.url_rule, view_args, vars(request).get("trusted_hosts"))
 
 
 class Routing:
@@ -48,7 +48,7 @@ class Routing:
 
     __slots__ = ("adapter", "exception", "is_plain", "requests", "rule", "trusted_hosts", "view_args")
 
-    def __init__(self, app: Flask, matched: Matched, exception: Optional[Exception]) -> None:
+    def __init__(self, app: Flask, matched: Matched, exception: Optional[HTTPException]) -> None:
         self.adapter, self.rule, self.view_args, self.trusted_hosts = matched
         self.exception = exception
         self.is_plain = _is_plain(app)
@@ -125,7 +125,7 @@ _LOOKED_AT = (
 )
 """The query is looked at where it is redirected to, and that is not kept."""
 
-_KEPT = 64
+KEPT = 64
 """For so many that ask differently: clients choose what they ask for."""
 
 _found: weakref.WeakKeyDictionary[Flask, dict[tuple[Any, ...], Matched]] = weakref.WeakKeyDictionary()
@@ -138,7 +138,7 @@ def asked(app: Flask, environ: dict[str, Any]) -> Optional[Asked]:
         type(urls) is not werkzeug.routing.Map
         or urls.converters != werkzeug.routing.Map.default_converters
         or not all(_is_own(flask.app, method) for method in (app.create_url_adapter, app.request_context))
-        or not all(_is_of(flask.ctx, way) for way in (context.__init__, context.match_request))  # type: ignore[misc]
+        or not all(_is_of(flask.ctx, way) for way in (context.__init__, context.match_request))
     ):
         return None
     hosts = config.get("TRUSTED_HOSTS")
@@ -168,10 +168,9 @@ def keep(like: Asked, context: Any) -> None:
     if context.url_adapter is None or not (request.url_rule or type(request.routing_exception) is NotFound):
         return
     known = _found.setdefault(like.app, {})
-    if len(known) >= _KEPT:
+    if len(known) >= KEPT:
         known.clear()
     known[like.of] = Matched.by(context)
-
 
 
 # Whether things are as Flask and Werkzeug have them.
