@@ -16,7 +16,8 @@ use erlen_engineio::{
     Session, Sid, Timeout, Transport,
 };
 
-use super::shard::{Shard, Slot};
+use super::shard::Shard;
+use super::tenants::Slot;
 use super::{Application, Engine, Handshake};
 
 /// A session of the engine, shared by whoever drives it.

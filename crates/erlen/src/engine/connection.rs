@@ -24,8 +24,9 @@ use erlen_engineio::frame::{self, Assembler, AssemblerLimits, FrameError, Incomi
 use erlen_engineio::payload::{self, PayloadPacket};
 use erlen_engineio::{CloseReason, Message, Packet, Probe, ProbeStep};
 
-use super::shard::{Local, READ_BUFFER, Shard, Slot, Tenant};
+use super::shard::{Local, READ_BUFFER, Shard};
 use super::stream::Stream;
+use super::tenants::{Slot, Tenant};
 use super::watched::Readiness;
 use super::{Application, Client};
 use write::{Outbound, Written};
@@ -88,7 +89,7 @@ impl<A: Application> Connection<A> {
         role: Role,
     ) {
         let mode = if role == Role::Probe { Mode::Probing } else { Mode::Open };
-        let slot = seat.unwrap_or_else(|| Slot::new(local.tenants.borrow().vacant_key()));
+        let slot = seat.unwrap_or_else(|| local.tenants.vacant());
         if seat.is_none() && stream.watch(&local.sockets, slot).is_err() {
             // A probe has not begun yet.
             if role == Role::Transport {
@@ -106,7 +107,7 @@ impl<A: Application> Connection<A> {
             slot,
             waker: RefCell::new(None),
         });
-        local.seat(seat, Tenant::WebSocket(Rc::clone(&connection)));
+        local.tenants.seat(seat, Tenant::WebSocket(Rc::clone(&connection)));
         local.shard.add_load(1);
         connection.begin(local, role, answer, leftover);
         if !connection.is_watched() {
@@ -370,7 +371,7 @@ impl<A: Application> Connection<A> {
     /// Nothing is left of it.
     pub(super) fn leave(&self, local: &Local<A>) {
         self.lost(CloseReason::TransportClose, "the connection closed");
-        if local.tenants.borrow_mut().try_remove(self.slot.index()).is_some() {
+        if local.tenants.leave(self.slot) {
             self.stream.borrow().unwatch(&local.sockets);
             local.shard.add_load(-1);
         }

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use super::Application;
-use super::shard::{Local, Slot, Tenant};
+use super::shard::Local;
+use super::tenants::{Slot, Tenant};
 use super::watched::{Readiness, Socket};
 
 /// The socket, and who waits for it.
@@ -77,12 +78,10 @@ impl<A: Application> Seat<A> {
     /// # Errors
     /// When the system's limit of watches is reached.
     pub(super) fn take(local: &Rc<Local<A>>, mut socket: Socket) -> io::Result<Self> {
-        let mut tenants = local.tenants.borrow_mut();
-        let place = tenants.vacant_entry();
-        let slot = Slot::new(place.key());
+        let slot = local.tenants.vacant();
         local.sockets.watch(&mut socket, slot)?;
         let guest = Rc::new(Guest { socket, waker: RefCell::default() });
-        place.insert(Tenant::Guest(Rc::clone(&guest)));
+        local.tenants.seat(None, Tenant::Guest(Rc::clone(&guest)));
         Ok(Self { local: Rc::clone(local), slot, guest })
     }
 
@@ -92,9 +91,7 @@ impl<A: Application> Seat<A> {
     /// When somebody else holds the guest, which nobody does.
     pub(super) fn into_socket(self) -> io::Result<(Socket, Slot)> {
         let (slot, guest) = (self.slot, Rc::clone(&self.guest));
-        if let Some(tenant) = self.local.tenants.borrow_mut().get_mut(slot.index()) {
-            *tenant = Tenant::Expected;
-        }
+        self.local.tenants.seat(Some(slot), Tenant::Expected);
         drop(self);
         Ok((Self::only(guest)?, slot))
     }
@@ -125,9 +122,9 @@ impl<A: Application> Deref for Seat<A> {
 
 impl<A: Application> Drop for Seat<A> {
     fn drop(&mut self) {
-        let mut tenants = self.local.tenants.borrow_mut();
-        if let Some(Tenant::Guest(_)) = tenants.get(self.slot.index()) {
-            tenants.remove(self.slot.index());
+        // It may have become a WebSocket.
+        if let Some(Tenant::Guest(_)) = self.local.tenants.get(self.slot) {
+            self.local.tenants.leave(self.slot);
             self.local.sockets.unwatch(&self.guest.socket);
         }
     }

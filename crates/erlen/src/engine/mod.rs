@@ -30,6 +30,7 @@ mod rewound;
 mod sessions;
 mod shard;
 mod stream;
+mod tenants;
 mod timers;
 mod upgrade;
 #[cfg_attr(not(all(target_os = "linux", not(feature = "portable"))), path = "unwatched.rs")]

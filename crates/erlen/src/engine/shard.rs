@@ -10,13 +10,11 @@
 //! it once. Everything that is sent while it reads, and by all tasks that were ready, goes out in one write a connection.
 //! What was sent to clients of another shard wakes that one then too, once, unless it is awake by then.
 
+mod driver;
+
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::future::Future;
-use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,25 +24,21 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
-use tokio::time::Sleep;
 
 use super::connection::Connection;
 use super::date::Date;
-use super::guest::Guest;
 use super::metrics::ShardMetrics;
+use super::tenants::{Slot, Tenant, Tenants};
 use super::timers::Timers;
 use super::watched::{Readiness, Sockets};
 use super::{Application, Client};
+use driver::Driver;
 
 /// Bytes of the buffer through which a thread reads.
 pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
 /// How long a turn reads on in sockets that bring whole buffers. Past it each is still read once.
 const READING: Duration = Duration::from_millis(2);
-
-/// How late a turn must be for the shard to believe that the process stood still: the sockets are then read
-/// before the deadlines act, since the pongs lie there.
-const STOOD_STILL: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// On a shard's thread, its [`Local`].
@@ -74,30 +68,6 @@ struct Inbox<A: Application> {
     stopped: bool,
 }
 
-/// A place in a table of a shard: of a connection, or of what is filed for a session.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot(NonZeroU32);
-
-impl Slot {
-    /// The place of that index, of which there are fewer than four billion: a process has fewer descriptors.
-    pub(super) fn new(index: usize) -> Self {
-        let number = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
-        Self(NonZeroU32::new(number).unwrap_or(NonZeroU32::MAX))
-    }
-
-    pub(super) fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
-
-/// Whom an event of the queue is for.
-pub(super) enum Tenant<A: Application> {
-    Guest(Rc<Guest>),
-    /// A guest has left, and becomes a WebSocket in the same place.
-    Expected,
-    WebSocket(Rc<Connection<A>>),
-}
-
 /// Work for the shard's thread.
 pub(crate) type Command<A> = Box<dyn FnOnce(&Rc<Local<A>>) + Send>;
 
@@ -105,7 +75,7 @@ pub(crate) type Command<A> = Box<dyn FnOnce(&Rc<Local<A>>) + Send>;
 pub(crate) struct Local<A: Application> {
     pub(crate) shard: Arc<Shard<A>>,
     pub(super) sockets: Sockets,
-    pub(super) tenants: RefCell<Slab<Tenant<A>>>,
+    pub(super) tenants: Tenants<A>,
     pub(super) read_buffer: RefCell<Box<[u8]>>,
     /// Until when this turn reads on; `None` before a socket has brought a whole buffer.
     reads_until: Cell<Option<Instant>>,
@@ -116,8 +86,6 @@ pub(crate) struct Local<A: Application> {
     /// Whom the entries are for. Who has gone is taken out, and not kept until an entry is due; the entry then finds nobody,
     /// or somebody new, who is asked whether anything is due.
     filed: RefCell<Slab<Weak<Client<A>>>>,
-    /// By when peers must have closed, in that order. Who has gone is taken out when it comes to the front.
-    closing: RefCell<VecDeque<(Instant, Slot)>>,
     /// Shards for which something was left in this turn, and which slept.
     others: RefCell<Vec<Arc<Shard<A>>>>,
 }
@@ -250,8 +218,7 @@ impl<A: Application> Local<A> {
         Self {
             shard,
             sockets,
-            closing: RefCell::default(),
-            tenants: RefCell::default(),
+            tenants: Tenants::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
             reads_until: Cell::new(None),
             cork: RefCell::default(),
@@ -274,25 +241,9 @@ impl<A: Application> Local<A> {
         Self::here().filter(|local| Arc::ptr_eq(&local.shard, shard))
     }
 
-    pub(super) fn connection(&self, slot: Slot) -> Option<Rc<Connection<A>>> {
-        match self.tenants.borrow().get(slot.index())? {
-            Tenant::WebSocket(connection) => Some(Rc::clone(connection)),
-            Tenant::Guest(_) | Tenant::Expected => None,
-        }
-    }
-
-    /// Gives a tenant the place that is kept for it, or the next that is free.
-    pub(super) fn seat(&self, seat: Option<Slot>, tenant: Tenant<A>) {
-        let mut tenants = self.tenants.borrow_mut();
-        match seat.and_then(|slot| tenants.get_mut(slot.index())) {
-            Some(place) => *place = tenant,
-            None => drop(tenants.insert(tenant)),
-        }
-    }
-
     /// Polls the connection in that place, if it has no task.
     pub(super) fn go_on(&self, slot: Slot) {
-        if let Some(connection) = self.connection(slot).filter(|connection| connection.is_watched()) {
+        if let Some(connection) = self.tenants.connection(slot).filter(|connection| connection.is_watched()) {
             self.drive(&connection);
         }
     }
@@ -317,11 +268,8 @@ impl<A: Application> Local<A> {
 
     /// Has whom an event is for go on.
     fn tell(&self, slot: Slot, readiness: Readiness) {
-        let tenants = self.tenants.borrow();
-        match tenants.get(slot.index()) {
+        match self.tenants.get(slot) {
             Some(Tenant::WebSocket(connection)) => {
-                let connection = Rc::clone(connection);
-                drop(tenants);
                 connection.has_become(readiness);
                 self.drive(&connection);
             }
@@ -330,35 +278,19 @@ impl<A: Application> Local<A> {
         }
     }
 
-    /// Ends a connection that is still there after `timeout`; by when that is.
-    pub(super) fn expire(&self, slot: Slot, timeout: Duration) -> Instant {
-        let at = Instant::now() + timeout;
-        self.closing.borrow_mut().push_back((at, slot));
-        at
-    }
-
     /// Ends what did not close in time; when the next will be due.
     fn expire_due(&self, now: Instant) -> Option<Instant> {
         loop {
-            let (at, slot) = *self.closing.borrow().front()?;
-            let connection = self.connection(slot).filter(|connection| connection.closes_by() == Some(at));
-            match connection {
-                Some(_) if at > now => return Some(at),
-                Some(connection) => connection.expire(self),
-                None => {}
-            }
-            let mut closing = self.closing.borrow_mut();
-            closing.pop_front();
-            if closing.is_empty() {
-                *closing = VecDeque::new();
+            match self.tenants.overdue(now) {
+                Ok(connection) => connection.expire(self),
+                Err(next) => return next,
             }
         }
     }
 
     /// The thread ends, and with it every connection.
     fn leave(&self) {
-        let slots: Vec<_> = self.tenants.borrow().iter().map(|(index, _)| Slot::new(index)).collect();
-        for connection in slots.into_iter().filter_map(|slot| self.connection(slot)) {
+        for connection in self.tenants.connections() {
             connection.leave(self);
         }
     }
@@ -391,10 +323,10 @@ impl<A: Application> Local<A> {
     /// Does everything that a dirty client needs: write, answer, close, file its deadline.
     fn flush(&self, now: Instant, client: &Arc<Client<A>>) {
         let work = client.take_work();
-        if let Some(connection) = work.lost_probe.and_then(|slot| self.connection(slot)) {
+        if let Some(connection) = work.lost_probe.and_then(|slot| self.tenants.connection(slot)) {
             connection.close_probe(self);
         }
-        if let Some(connection) = work.connection.and_then(|slot| self.connection(slot)) {
+        if let Some(connection) = work.connection.and_then(|slot| self.tenants.connection(slot)) {
             connection.flush(self);
         }
         if work.waits_for_poll {
@@ -442,110 +374,5 @@ impl<A: Application> Local<A> {
         if client.lock().armed.is_some_and(|armed| armed <= now) {
             client.handle_timeouts(now);
         }
-    }
-}
-
-/// The shard's task: see the header.
-struct Driver<A: Application> {
-    local: Rc<Local<A>>,
-    dirty: Vec<Arc<Client<A>>>,
-    sleep: Pin<Box<Sleep>>,
-    /// For when the sleep is set; `None` while nothing is filed.
-    wake_at: Option<Instant>,
-    /// The process stood still: deadlines wait until the sockets were read.
-    grace: bool,
-}
-
-impl<A: Application> Driver<A> {
-    fn new(local: Rc<Local<A>>) -> Self {
-        let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { local, dirty: Vec::new(), sleep, wake_at: None, grace: false }
-    }
-
-    /// Reads what the sockets have. What that leaves in the inbox is taken in this turn, and wakes nobody.
-    fn read_sockets(&self, cx: &mut Context<'_>) {
-        self.local.shard.inbox().driver = None;
-        self.local.reads_until.set(None);
-        self.local.sockets.poll(cx, |slot, readiness| self.local.tell(slot, readiness));
-    }
-
-    /// Takes what has come in; `None` when the shard is to stop.
-    fn take_inbox(&mut self, cx: &Context<'_>) -> Option<Vec<Command<A>>> {
-        let mut inbox = self.local.shard.inbox();
-        if inbox.stopped {
-            return None;
-        }
-        inbox.driver = Some(cx.waker().clone());
-        std::mem::swap(&mut inbox.dirty, &mut self.dirty);
-        Some(std::mem::take(&mut inbox.commands))
-    }
-
-    fn flush_dirty(&mut self, now: Instant) {
-        for client in self.dirty.drain(..) {
-            self.local.flush(now, &client);
-        }
-        if self.dirty.capacity() > 4096 {
-            self.dirty.shrink_to(1024);
-        }
-    }
-
-    fn fire_due(&mut self, now: Instant, cx: &mut Context<'_>) {
-        if let Some(at) = self.wake_at.filter(|at| *at <= now) {
-            self.wake_at = None;
-            let late = now.saturating_duration_since(at) > STOOD_STILL;
-            self.grace = late && !self.grace;
-            if self.grace {
-                return self.sleep_until(now + Duration::from_millis(50), cx);
-            }
-            self.fire_timers(now);
-        }
-        let next = self.local.timers.borrow().next().into_iter().chain(self.local.expire_due(now)).min();
-        if let Some(next) = next.filter(|next| !self.grace && self.wake_at.is_none_or(|at| *next < at)) {
-            self.sleep_until(next, cx);
-        }
-    }
-
-    fn fire_timers(&self, now: Instant) {
-        loop {
-            let due = self.local.timers.borrow_mut().pop(now);
-            let Some(slots) = due else {
-                return;
-            };
-            for client in slots.into_iter().filter_map(|slot| self.local.filed(slot)) {
-                self.local.fire(now, &client);
-            }
-        }
-    }
-
-    fn sleep_until(&mut self, at: Instant, cx: &mut Context<'_>) {
-        self.wake_at = Some(at);
-        self.sleep.as_mut().reset(at.into());
-        if self.sleep.as_mut().poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
-    }
-}
-
-impl<A: Application> Future for Driver<A> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.local.shard.woken_from_outside.swap(false, Relaxed) {
-            // Whoever woke it may have more to send: where both share a processor, that one goes on first.
-            std::thread::yield_now();
-        }
-        self.read_sockets(cx);
-        let Some(commands) = self.take_inbox(cx) else {
-            return Poll::Ready(());
-        };
-        for command in commands {
-            command(&self.local);
-        }
-        // Before its own writes: where each has a processor, they write at the same time.
-        self.local.wake_others();
-        let now = Instant::now();
-        self.flush_dirty(now);
-        self.fire_due(now, cx);
-        Poll::Pending
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::shard::Slot;
+use super::tenants::Slot;
 use super::watched::{Socket, Sockets};
 
 /// What a TLS session, a Unix socket or a pipe in memory has to be to carry a WebSocket.

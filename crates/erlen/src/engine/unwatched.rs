@@ -9,7 +9,7 @@ use socket2::SockRef;
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::shard::Slot;
+use super::tenants::Slot;
 
 /// No event queue.
 pub(super) struct Sockets;

@@ -23,8 +23,9 @@ use super::connection::{Connection, Role};
 use super::guest::Seat;
 use super::head::Head;
 use super::rewound::Rewound;
-use super::shard::{Local, Shard, Slot};
+use super::shard::{Local, Shard};
 use super::stream::{AnyStream, Stream};
+use super::tenants::Slot;
 use super::watched::Socket;
 use super::{Application, Client, Engine, Handshake};
 

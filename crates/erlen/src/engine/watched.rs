@@ -21,7 +21,7 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::shard::Slot;
+use super::tenants::Slot;
 
 /// Sockets that are read before what they caused is written.
 const BATCH: usize = 64;

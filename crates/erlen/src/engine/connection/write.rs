@@ -172,7 +172,8 @@ impl<A: Application> Connection<A> {
         }
         let mut outbound = self.outbound.borrow_mut();
         if outbound.closes_by.is_none() {
-            outbound.closes_by = Some(local.expire(self.slot, self.client.engine().options().close_timeout));
+            outbound.closes_by =
+                Some(local.tenants.expire(self.slot, self.client.engine().options().close_timeout));
             if before == Mode::Open && outbound.kept.is_some() {
                 outbound.last = Some(code);
             } else {
