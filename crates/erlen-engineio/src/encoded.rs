@@ -22,6 +22,11 @@ thread_local! {
 /// Bytes that the scratch keeps for the next packet.
 const SCRATCH_KEPT: usize = 64 * 1024;
 
+/// Bytes before a packet while it grows: the end of them is its header's. They are more than that needs, so that a long text is not
+/// copied to a place that lies less than 32 bytes behind its own within their pages: AMD's processors (Zen 3 and later, which say that
+/// they copy short pieces fast) take twenty times as long for that.
+const ROOM: usize = 128;
+
 /// From this length on a packet keeps the buffer in which it grew: a copy would cost more than another block.
 const LONG: usize = 4 * 1024;
 
@@ -114,16 +119,16 @@ impl EncodedPacket {
         // Taken out, since `write` may encode a packet too.
         let mut buffer = SCRATCH.take();
         buffer.clear();
-        buffer.extend_from_slice(&[0; MAX_HEADER]);
+        buffer.extend_from_slice(&[0; ROOM]);
         write(&mut buffer)?;
         let opcode = match kind {
             Kind::Text => Opcode::Text,
             Kind::Binary => Opcode::Binary,
         };
         let mut header = [0; MAX_HEADER];
-        let length = frame::write_header(&mut header, opcode, buffer.len() - MAX_HEADER);
-        let start = MAX_HEADER - length;
-        buffer[start..MAX_HEADER].copy_from_slice(&header[..length]);
+        let length = frame::write_header(&mut header, opcode, buffer.len() - ROOM);
+        let start = ROOM - length;
+        buffer[start..ROOM].copy_from_slice(&header[..length]);
         Ok(Self::finish(kind, length, start, buffer))
     }
 
@@ -156,7 +161,7 @@ impl EncodedPacket {
     #[inline]
     pub fn websocket_frame(&self) -> &[u8] {
         let head = self.head();
-        if head.long.is_empty() { &self.0.slice } else { &head.long[MAX_HEADER - usize::from(head.header)..] }
+        if head.long.is_empty() { &self.0.slice } else { &head.long[ROOM - usize::from(head.header)..] }
     }
 
     /// The packet without the WebSocket header: type digit and text, or the bare bytes of a binary message.

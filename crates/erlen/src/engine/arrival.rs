@@ -99,7 +99,7 @@ impl<A: Application> Engine<A> {
 
     /// Reads once; `None` where the connection has ended.
     fn poll_hear(&self, local: &Local<A>, guest: &Guest, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
-        let mut buffer = local.read_buffer.borrow_mut();
+        let mut buffer = local.read_buffer();
         let read = match ready!(guest.poll_read(cx, &mut buffer)) {
             Ok(0) | Err(_) => return Poll::Ready(None),
             Ok(n) => buffer.get(..n).unwrap_or_default(),

@@ -161,7 +161,7 @@ impl<A: Application> Connection<A> {
     /// Ready once there is nothing more to be read as packets.
     fn poll_open(&self, local: &Local<A>, cx: &mut Context<'_>) -> Poll<()> {
         self.flush_if_pending(local);
-        let mut buffer = local.read_buffer.borrow_mut();
+        let mut buffer = local.read_buffer();
         let mut unanswered = 0;
         for _ in 0..READS_A_TURN {
             if self.mode.get().is_over() {
@@ -202,7 +202,7 @@ impl<A: Application> Connection<A> {
         if ready!(stream.poll_shutdown(cx)).is_err() {
             return Poll::Ready(());
         }
-        let mut buffer = local.read_buffer.borrow_mut();
+        let mut buffer = local.read_buffer();
         for _ in 0..READS_A_TURN {
             match ready!(stream.poll_read(cx, &mut buffer)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),

@@ -13,7 +13,7 @@
 mod driver;
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -36,6 +36,10 @@ use driver::Driver;
 
 /// Bytes of the buffer through which a thread reads.
 pub(crate) const READ_BUFFER: usize = 64 * 1024;
+
+/// Bytes before those that are read. As [`EncodedPacket`](super::EncodedPacket) has them: long texts are copied from there to the
+/// beginning of a block.
+const LEAD: usize = 128;
 
 /// How long a turn reads on in sockets that bring whole buffers. Past it each is still read once.
 const READING: Duration = Duration::from_millis(2);
@@ -76,7 +80,7 @@ pub(crate) struct Local<A: Application> {
     pub(crate) shard: Arc<Shard<A>>,
     pub(super) sockets: Sockets,
     pub(super) tenants: Tenants<A>,
-    pub(super) read_buffer: RefCell<Box<[u8]>>,
+    read_buffer: RefCell<Box<[u8]>>,
     /// Until when this turn reads on; `None` before a socket has brought a whole buffer.
     reads_until: Cell<Option<Instant>>,
     pub(super) cork: RefCell<Vec<u8>>,
@@ -219,7 +223,7 @@ impl<A: Application> Local<A> {
             shard,
             sockets,
             tenants: Tenants::default(),
-            read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            read_buffer: RefCell::new(vec![0; LEAD + READ_BUFFER].into_boxed_slice()),
             reads_until: Cell::new(None),
             cork: RefCell::default(),
             date: RefCell::default(),
@@ -239,6 +243,11 @@ impl<A: Application> Local<A> {
     /// This thread's side of `shard`, if it is that shard's thread.
     pub(super) fn current(shard: &Arc<Shard<A>>) -> Option<Rc<Self>> {
         Self::here().filter(|local| Arc::ptr_eq(&local.shard, shard))
+    }
+
+    /// The buffer through which the thread reads.
+    pub(super) fn read_buffer(&self) -> RefMut<'_, [u8]> {
+        RefMut::map(self.read_buffer.borrow_mut(), |buffer| buffer.get_mut(LEAD..).unwrap_or_default())
     }
 
     /// Polls the connection in that place, if it has no task.
