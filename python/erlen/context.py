@@ -159,12 +159,18 @@ if _SEPARATE:
             request.json_module = app.json
             if routing.trusted_hosts is not None:
                 request.trusted_hosts = routing.trusted_hosts
-            request.routing_exception = routing.exception
-            if self.url_adapter is not None:
-                request.url_rule = routing.rule
-                request.view_args = routing.view_args and dict(routing.view_args)
-            self.client.put_on(request, self._message, self._args)
+            if self.url_adapter is None:
+                request.routing_exception = routing.exception()
+            if getattr(self, _SESSION) is not None:
+                self._complete(request)
             return request
+
+        def _complete(self, request: flask.Request) -> None:
+            """What a request has from when its session is open: who opens that does not see it, as in Flask."""
+            routing = self._routing
+            request.routing_exception, request.url_rule = routing.exception(), routing.rule
+            request.view_args = None if routing.view_args is None else dict(routing.view_args)
+            self.client.put_on(request, self._message, self._args)
 
         def match_request(self) -> None:
             """The route is known."""
@@ -184,9 +190,11 @@ if _SEPARATE:
                     self._open_session()
             else:
                 super().push()
-            if self._managed and not is_kept:
-                opened = getattr(self, _SESSION)
-                setattr(self, _SESSION, managed_session(self.client.connection.environ, opened))
+            if not is_kept:
+                if self._managed:
+                    opened = getattr(self, _SESSION)
+                    setattr(self, _SESSION, managed_session(self.client.connection.environ, opened))
+                self._complete(self.request)
 
         def _open_session(self) -> None:
             """As Flask's own push does."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import operator
-import weakref
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
@@ -16,6 +15,7 @@ import flask
 import flask.app
 import flask.ctx
 import werkzeug.routing
+import werkzeug.routing.map
 import werkzeug.wrappers.request
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import HTTPException, NotFound
@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["KEPT", "Asked", "Requests", "Routing", "asked", "found", "keep"]
+__all__ = ["EXTENSION", "KEPT", "Requests", "Routing", "asked", "found", "keep"]
 
 
 class Matched(NamedTuple):
@@ -39,29 +39,43 @@ class Matched(NamedTuple):
         """As Flask has found it out in a context of its own."""
         request = context.request
         # A handler may change its own.
-        view_args = request.view_args and dict(request.view_args)
-        return cls(context.url_adapter, request.url_rule, view_args, vars(request).get("trusted_hosts"))
+        view_args = None if request.view_args is None else dict(request.view_args)
+        adapter = copy.copy(context.url_adapter)
+        return cls(adapter, request.url_rule, view_args, vars(request).get("trusted_hosts"))
 
 
 class Routing:
     """What is kept for a connection."""
 
-    __slots__ = ("adapter", "exception", "is_plain", "requests", "rule", "trusted_hosts", "view_args")
+    __slots__ = (
+        *(
+            "_exception",
+            "_is_nowhere",
+            "adapter",
+            "is_plain",
+            "requests",
+            "rule",
+            "trusted_hosts",
+            "view_args",
+        ),
+    )
 
     def __init__(self, app: Flask, matched: Matched, exception: Optional[HTTPException]) -> None:
         self.adapter, self.rule, self.view_args, self.trusted_hosts = matched
-        self.exception = exception
+        self._exception = exception
+        self._is_nowhere = type(exception) is NotFound and vars(exception) == vars(NotFound())
         self.is_plain = _is_plain(app)
         self.requests = Requests()
 
     @classmethod
     def of(cls, context: Any) -> Routing:
         """What Flask has found out in a context of its own."""
-        exception = context.request.routing_exception
-        if exception is not None:
-            # Its traceback would keep the frames of the first event, and all that is in them, as long as the connection.
-            exception.__traceback__ = exception.__context__ = None
-        return cls(context.app, Matched.by(context), exception)
+        return cls(context.app, Matched.by(context), copy.copy(context.request.routing_exception))
+
+    def exception(self) -> Optional[HTTPException]:
+        """What the match has raised, of each request its own: a handler that raises it again gives it a traceback, whose frames
+        hold the socket."""
+        return NotFound() if self._is_nowhere else copy.copy(self._exception)
 
 
 class Requests:
@@ -104,19 +118,12 @@ class Requests:
 
     def _attributes_of(self, request: flask.Request) -> dict[str, Any]:
         kind, attributes = type(request), dict(vars(request))
-        makes = _is_of(werkzeug.wrappers.request, kind.__init__) and kind.__new__ is object.__new__
+        makes = _is_made_plainly(kind)
         fixed = (value is request.environ or isinstance(value, self._FIXED) for value in attributes.values())
         return attributes if makes and all(fixed) else {}
 
 
 # What is the same for all that ask alike.
-
-
-class Asked(NamedTuple):
-    """What decides on what a handshake's URL matches."""
-
-    app: Flask
-    of: tuple[Any, ...]
 
 
 _LOOKED_AT = (
@@ -128,10 +135,11 @@ _LOOKED_AT = (
 KEPT = 64
 """For so many that ask differently: clients choose what they ask for."""
 
-_found: weakref.WeakKeyDictionary[Flask, dict[tuple[Any, ...], Matched]] = weakref.WeakKeyDictionary()
+EXTENSION = "erlen.routing"
+"""Where an application keeps it, among its extensions: a rule may refer to the application."""
 
 
-def asked(app: Flask, environ: dict[str, Any]) -> Optional[Asked]:
+def asked(app: Flask, environ: dict[str, Any]) -> Optional[tuple[Any, ...]]:
     """What decides on what the URL matches; None where something else may decide too."""
     urls, config, context = app.url_map, app.config, flask.ctx.RequestContext
     if (
@@ -139,38 +147,45 @@ def asked(app: Flask, environ: dict[str, Any]) -> Optional[Asked]:
         or urls.converters != werkzeug.routing.Map.default_converters
         or not all(_is_own(flask.app, method) for method in (app.create_url_adapter, app.request_context))
         or not all(_is_of(flask.ctx, way) for way in (context.__init__, context.match_request))
+        or not _is_own(werkzeug.routing.map, urls.bind_to_environ)
+        or not _is_of(werkzeug.routing.map, werkzeug.routing.MapAdapter.match)
+        or not _is_made_plainly(app.request_class)
+        or app.url_rule_class is not werkzeug.routing.Rule
     ):
         return None
     hosts = config.get("TRUSTED_HOSTS")
     rules = operator.length_hint(urls.iter_rules())
     of = (urls, rules, urls.host_matching, urls.default_subdomain, app.subdomain_matching)
     named = (config.get("SERVER_NAME"), hosts if hosts is None else tuple(hosts))
-    return Asked(app, (*of, *named, *map(environ.get, _LOOKED_AT)))
+    return (*of, *named, *map(environ.get, _LOOKED_AT))
 
 
 def found(app: Flask, environ: dict[str, Any]) -> Optional[Routing]:
     """What a handshake's URL matches, where another connection has found that out."""
-    known = _found.get(app)
+    known = app.extensions.get(EXTENSION)
     if not known:
         return None
     like = asked(app, environ)
-    there = None if like is None else known.get(like.of)
+    there = None if like is None else known.get(like)
     if there is None:
         return None
     adapter = copy.copy(there.adapter)
-    adapter.query_args = environ.get("QUERY_STRING", "").encode("latin-1").decode(errors="replace")  # type: ignore[union-attr]
+    adapter.query_args = environ.get("QUERY_STRING", "").encode("latin-1").decode(errors="replace")
     return Routing(app, there._replace(adapter=adapter), NotFound() if there.rule is None else None)
 
 
-def keep(like: Asked, context: Any) -> None:
+def keep(like: tuple[Any, ...], context: Any) -> None:
     """Keeps what Flask has found out for those that ask alike."""
     request = context.request
     if context.url_adapter is None or not (request.url_rule or type(request.routing_exception) is NotFound):
         return
-    known = _found.setdefault(like.app, {})
+    known = context.app.extensions.setdefault(EXTENSION, {})
     if len(known) >= KEPT:
         known.clear()
-    known[like.of] = Matched.by(context)
+    matched = Matched.by(context)
+    # Of who has asked first: a copy's is its own.
+    matched.adapter.query_args = None  # type: ignore[union-attr]
+    known[like] = matched
 
 
 # Whether things are as Flask and Werkzeug have them.
@@ -179,6 +194,11 @@ def keep(like: Asked, context: Any) -> None:
 def _is_of(module: Any, function: Any) -> bool:
     """Whether a function is what its module defines, and nobody has put something in front of it."""
     return type(function) is FunctionType and function.__globals__ is vars(module)
+
+
+def _is_made_plainly(kind: type[flask.Request]) -> bool:
+    """Whether making a request does no more than Werkzeug has it do."""
+    return _is_of(werkzeug.wrappers.request, kind.__init__) and kind.__new__ is object.__new__
 
 
 def _is_own(module: Any, method: Any) -> bool:

@@ -136,6 +136,7 @@ impl Delegate {
         }
         let (sender, answer) = oneshot::channel();
         let (this, asking) = (Arc::clone(&self), socket.clone());
+        let mut ended = Ended(Some(socket));
         self.submit(Box::new(move |py| {
             let verdict = this.call_connect(py, &asking);
             let (result, raised) = match verdict {
@@ -146,11 +147,13 @@ impl Delegate {
             raised.map_or(Ok(()), Err)
         }));
         let refusal = match answer.await {
-            Ok(Ok(None)) => return Ok(()),
+            Ok(Ok(None)) => {
+                ended.is_granted();
+                return Ok(());
+            }
             Ok(Ok(Some(payload))) => Error::refuse_json(payload),
             Ok(Err(())) | Err(_) => Error::refuse("Connection rejected by server"),
         };
-        PySocket::release(&socket);
         Err(refusal)
     }
 
@@ -209,6 +212,7 @@ impl Delegate {
 
     /// A socket has left; its rooms can still be asked for. Returns when its handler has run.
     pub(crate) async fn disconnecting(self: Arc<Self>, socket: Socket, reason: DisconnectReason) {
+        let _ended = Ended(Some(socket.clone()));
         if reason == DisconnectReason::SERVER {
             PySocket::ended_by_python(&socket).await;
             return;
@@ -232,6 +236,24 @@ impl Delegate {
         object.get().set_detail(reason.detail());
         self.call(py, intern!(py, "disconnect"), (object, reason_text(reason)))?;
         Ok(())
+    }
+}
+
+/// A socket that ends here; also where its handler is not awaited any longer, because the server has ended.
+struct Ended(Option<Socket>);
+
+impl Ended {
+    /// It does not end after all.
+    fn is_granted(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.0 {
+            PySocket::release(socket);
+        }
     }
 }
 
@@ -275,7 +297,6 @@ macro_rules! register {
         $namespaces.on_disconnecting(move |socket: Socket, reason: erlen::DisconnectReason| {
             Arc::clone(&leaving).disconnecting(socket, reason)
         });
-        $namespaces.on_disconnect(|socket: Socket| PySocket::release(&socket));
     }};
 }
 pub(crate) use register;

@@ -16,13 +16,18 @@ pub(crate) struct Head<'a> {
     pub(crate) protocol: &'static str,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) secure: bool,
+    /// Where the application lies: see [`mount`].
+    pub(crate) mount: &'a str,
+}
+
+/// Where the application lies, without a slash at its end: `SCRIPT_NAME` in the environment, as gunicorn has it.
+pub(crate) fn mount() -> String {
+    std::env::var("SCRIPT_NAME").unwrap_or_default().trim_end_matches('/').to_owned()
 }
 
 /// The part of an environ that is the same for every request of a listener.
 pub(crate) struct Base {
     environ: Py<PyDict>,
-    /// Where the application lies, without a slash at its end: `SCRIPT_NAME` in the environment, as gunicorn has it.
-    mount: String,
     /// The module, which has the `stderr` of the moment.
     sys: Py<PyModule>,
 }
@@ -40,8 +45,7 @@ impl Base {
         base.set_item("SERVER_SOFTWARE", concat!("Erlen/", env!("CARGO_PKG_VERSION")))?;
         base.set_item(intern!(py, "SERVER_NAME"), host)?;
         base.set_item(intern!(py, "SERVER_PORT"), port.to_string())?;
-        let mount = std::env::var("SCRIPT_NAME").unwrap_or_default().trim_end_matches('/').to_owned();
-        Ok(Self { environ: base.unbind(), mount, sys: py.import("sys")?.unbind() })
+        Ok(Self { environ: base.unbind(), sys: py.import("sys")?.unbind() })
     }
 
     /// The environ of a request, without its `wsgi.input`.
@@ -50,7 +54,7 @@ impl Base {
         let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
         environ.set_item(intern!(py, "REQUEST_METHOD"), head.method)?;
         let path = latin1(&percent_decoded(path_of(path)));
-        let (mount, below) = split_mount(&path, &self.mount);
+        let (mount, below) = split_mount(&path, head.mount);
         environ.set_item(intern!(py, "SCRIPT_NAME"), mount)?;
         environ.set_item(intern!(py, "PATH_INFO"), below)?;
         environ.set_item(intern!(py, "QUERY_STRING"), query)?;

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
-use crate::environ::{Base, Head, add_header};
+use crate::environ::{Base, Head, add_header, mount};
 
 /// What all of them have.
 static BASE: PyOnceLock<Base> = PyOnceLock::new();
@@ -16,12 +16,14 @@ static BYTES_IO: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// The environ of a handshake. Server name and port are those of its `Host`.
 pub(crate) fn environ<'py>(py: Python<'py>, handshake: &Handshake) -> PyResult<Bound<'py, PyDict>> {
+    let mount = mount();
     let head = Head {
         method: "GET",
         target: handshake.uri(),
         protocol: "HTTP/1.1",
         peer: handshake.peer(),
         secure: handshake.secure(),
+        mount: &mount,
     };
     let base = BASE.get_or_try_init(py, || Base::new(py, "localhost", 80, false))?;
     let environ = base.environ(py, &head)?;

@@ -322,7 +322,7 @@ impl Builder {
 
     /// What is left of a handler after its first poll goes on on the I/O thread of its client, and not on the runtime: for
     /// servers whose handlers hand over to threads of their own and then only wait for those, which spares two thread switches
-    /// each. Nothing in it may compute, block, or need the runtime. Default false.
+    /// each. Nothing in it may compute, block, or need the runtime, and it is dropped when the server's threads end. Default false.
     pub fn handlers_only_wait(mut self, only: bool) -> Self {
         self.limits.handlers_only_wait = only;
         self

@@ -31,7 +31,16 @@ pub struct SocketIo {
     namespaces: RwLock<HashMap<Box<str>, (Namespace, Origin)>>,
     parents: RwLock<Vec<Arc<Parent>>>,
     /// A runtime of the server's own, where it was built outside of one.
-    _runtime: Option<tokio::runtime::Runtime>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Drop for SocketIo {
+    /// The last handle may be that of a handler that runs in it, where nothing may wait for its end.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Whether a namespace was made by name or by a pattern.
@@ -108,7 +117,7 @@ impl SocketIo {
         decoder: DecoderConfig,
         runtime: Option<tokio::runtime::Runtime>,
     ) -> Self {
-        Self { shared, decoder, namespaces: RwLock::default(), parents: RwLock::default(), _runtime: runtime }
+        Self { shared, decoder, namespaces: RwLock::default(), parents: RwLock::default(), runtime }
     }
 
     /// An empty set of handlers, whose events are counted under that label.

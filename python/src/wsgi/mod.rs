@@ -39,6 +39,8 @@ pub(crate) struct Host(Arc<Inner>);
 struct Inner {
     application: Py<PyAny>,
     base: Base,
+    /// Where it lies.
+    mount: String,
     pool: Arc<Pool>,
     patience: Patience,
     secure: bool,
@@ -52,7 +54,8 @@ impl Host {
         patience: Patience,
         secure: bool,
     ) -> Self {
-        Self(Arc::new(Inner { application, base, pool, patience, secure }))
+        let mount = environ::mount();
+        Self(Arc::new(Inner { application, base, mount, pool, patience, secure }))
     }
 
     /// A router with the application behind every path.
@@ -103,6 +106,7 @@ impl Inner {
             protocol: if parts.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" },
             peer: parts.extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|info| info.0),
             secure: self.secure,
+            mount: &self.mount,
         };
         let environ = self.base.environ(py, &head)?;
         environ::add_headers(&environ, &parts.headers)?;

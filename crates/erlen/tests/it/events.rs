@@ -122,6 +122,38 @@ fn a_server_outside_of_a_runtime_has_one_of_its_own() {
     });
 }
 
+#[test]
+fn the_last_handle_of_a_server_with_a_runtime_of_its_own_may_be_that_of_a_handler() {
+    static REFUSED: AtomicUsize = AtomicUsize::new(0);
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        REFUSED.fetch_add(usize::from(panic.to_string().contains("Cannot drop a runtime")), Ordering::SeqCst);
+        before(panic);
+    }));
+    let kept = Arc::new(());
+    let gone = Arc::downgrade(&kept);
+    let io = Server::builder().state(kept).build().unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    io.on("wait", move |socket: Socket| {
+        let gate = Arc::clone(&waiting);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            drop(socket);
+        }
+    });
+    let client = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    client.block_on(async {
+        let mut client = join(&io).await;
+        client.emit("wait", ()).await.unwrap();
+        drop((client, io));
+        assert!(gone.upgrade().is_some(), "its handler waits");
+        gate.add_permits(1);
+        until("the server's end", || gone.upgrade().is_none()).await;
+    });
+    assert_eq!(REFUSED.load(Ordering::SeqCst), 0);
+}
+
 #[tokio::test]
 async fn the_last_registration_of_an_event_counts_and_can_be_taken_away() {
     let io = Server::new();
