@@ -57,6 +57,19 @@ struct Inbound {
     /// An incomplete frame.
     tail: Vec<u8>,
     assembler: Assembler,
+    follows: Follows,
+}
+
+/// What is still to be read.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Follows {
+    #[default]
+    Frames,
+    /// Bytes behind a frame against the rules, until the peer goes: unread, they would have the system reset the connection,
+    /// and the peer not see why it was closed.
+    Noise,
+    /// Nothing: the peer's close frame was read.
+    Nothing,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,8 +82,10 @@ enum Mode {
 
 /// Why reading ends.
 enum End {
-    /// The session or the peer closed in order: answer with this code.
-    Close(Option<u16>),
+    /// The peer's close frame: answer with this code.
+    Closed(Option<u16>),
+    /// A probe that comes to nothing.
+    Refused,
     Fault(FrameError),
     BadPacket,
 }
@@ -190,8 +205,8 @@ impl<A: Application> Connection<A> {
         Poll::Pending
     }
 
-    /// Writes what is left, ends the writing half, and reads until the peer has closed too. Past the close timeout the
-    /// shard ends it.
+    /// Writes what is left, ends the writing half, and reads until the peer has closed too: its close frame will do, since
+    /// clients wait for the server to end the connection (RFC 6455, section 7.1.1). Past the close timeout the shard ends it.
     fn poll_closing(&self, local: &Local<A>, cx: &mut Context<'_>) -> Poll<()> {
         match self.drain_pending(local) {
             Written::All => {}
@@ -204,9 +219,17 @@ impl<A: Application> Connection<A> {
         }
         let mut buffer = local.read_buffer();
         for _ in 0..READS_A_TURN {
-            match ready!(stream.poll_read(cx, &mut buffer)) {
+            let follows = self.inbound.borrow().follows;
+            if follows == Follows::Nothing {
+                return Poll::Ready(());
+            }
+            let read = match ready!(stream.poll_read(cx, &mut buffer)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
-                Ok(_) => {}
+                Ok(n) => buffer.get_mut(..n).unwrap_or_default(),
+            };
+            if follows == Follows::Frames {
+                // What it means is nobody's concern any longer.
+                let _ = self.receive(local, read, &mut 0);
             }
         }
         drop(stream);
@@ -253,6 +276,22 @@ impl<A: Application> Connection<A> {
     /// Takes bytes as they were read; `bytes` is unmasked in place. `unanswered`: what was read since it was last written.
     fn receive(&self, local: &Local<A>, bytes: &mut [u8], unanswered: &mut usize) -> Result<(), End> {
         let mut inbound = self.inbound.borrow_mut();
+        let parsed = self.take_in(local, &mut inbound, bytes, unanswered);
+        match parsed {
+            Err(End::Closed(_)) => inbound.follows = Follows::Nothing,
+            Err(End::Fault(_)) => inbound.follows = Follows::Noise,
+            Ok(()) | Err(End::Refused | End::BadPacket) => {}
+        }
+        parsed
+    }
+
+    fn take_in(
+        &self,
+        local: &Local<A>,
+        inbound: &mut Inbound,
+        bytes: &mut [u8],
+        unanswered: &mut usize,
+    ) -> Result<(), End> {
         if inbound.tail.is_empty() {
             let consumed = self.parse(local, &mut inbound.assembler, bytes, unanswered)?;
             inbound.tail.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
@@ -294,13 +333,15 @@ impl<A: Application> Connection<A> {
             // Of each anew: the one before may have taken its time.
             let now = Instant::now();
             match assembler.push(&limits, now, frame).map_err(End::Fault)? {
+                Incoming::Close(code) => return Err(End::Closed(code)),
+                // Nobody hears it any longer.
+                _ if self.mode.get() == Mode::Closing => {}
                 Incoming::Text(text) => self.receive_text(local, now, &text)?,
                 Incoming::Binary(data) => self.receive_binary(now, &data)?,
                 Incoming::Ping(payload) => self.pong(local, payload),
                 Incoming::Pong | Incoming::Fragment => {}
-                Incoming::Close(code) => return Err(End::Close(code)),
             }
-            if self.mode.get().is_over() {
+            if self.mode.get() == Mode::Gone {
                 return Ok(bytes.len());
             }
         }
@@ -332,7 +373,7 @@ impl<A: Application> Connection<A> {
     fn receive_binary(&self, now: Instant, data: &[u8]) -> Result<(), End> {
         if self.mode.get() == Mode::Probing {
             self.client.receive_probe(None);
-            return Err(End::Close(None));
+            return Err(End::Refused);
         }
         self.client.receive(now, Packet::Message(Message::Binary(data)));
         Ok(())
@@ -342,7 +383,7 @@ impl<A: Application> Connection<A> {
         match self.client.receive_probe(packet) {
             ProbeStep::Reply(pong) => self.write_or_keep(local, pong.websocket_frame()),
             ProbeStep::Upgraded => self.mode.set(Mode::Open),
-            ProbeStep::Refused => return Err(End::Close(None)),
+            ProbeStep::Refused => return Err(End::Refused),
         }
         Ok(())
     }
@@ -350,7 +391,8 @@ impl<A: Application> Connection<A> {
     /// Ends what the connection carries, and closes it with the code that the cause asks for.
     fn end(&self, local: &Local<A>, end: End) {
         let (reason, detail, code) = match end {
-            End::Close(code) => (CloseReason::TransportClose, "the client closed the WebSocket", code),
+            End::Closed(code) => (CloseReason::TransportClose, "the client closed the WebSocket", code),
+            End::Refused => (CloseReason::TransportClose, "the probe was refused", None),
             End::BadPacket => (CloseReason::ParseError, "a packet of no known type", None),
             End::Fault(error) => {
                 let code = error.close_code();

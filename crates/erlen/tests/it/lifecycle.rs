@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use erlen::{BuildError, Cors, DisconnectReason, Server, Socket, Stop, Transports};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{WebSocket, ended, get, heard, join, ms, notes, serve, soon, until};
@@ -406,4 +408,23 @@ async fn an_engine_that_has_ended_keeps_no_session_for_a_last_poll() {
     drop(io);
     until("the engine is dropped", || engine.strong_count() == 0).await;
     drop(open);
+}
+
+/// RFC 6455, section 7.1.1: clients wait for the server to end the connection.
+#[tokio::test]
+async fn a_websocket_is_over_with_the_clients_close_frame_which_does_not_close_the_connection() {
+    let io = Server::builder().close_timeout(ms(600_000)).shards(1).build().unwrap();
+    let mut stream = TcpStream::connect(serve(&io).await).await.unwrap();
+    let head = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    until("it is open", || io.engine().connection_count() == 1).await;
+    io.engine().close();
+    // To its end: the server has closed its half.
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).await.unwrap();
+    assert_eq!(said[said.len() - 2..], [0x88, 0], "a close frame");
+    // A packet that was on its way, and the answer.
+    stream.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'2', 0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
+    until("the connection is over", || io.engine().connection_count() == 0).await;
 }
