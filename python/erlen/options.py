@@ -199,13 +199,13 @@ def heartbeat(interval: Any) -> tuple[float, float]:
 
 
 def cookie(given: Any) -> Optional[list[tuple[str, Any]]]:
-    """The cookie's name, and its attributes."""
+    """The cookie's name, and its attributes: those that are None or False are left out."""
     if not given:
         return None
     if isinstance(given, str):
         return [(given, True), ("path", "/"), ("SameSite", "Lax")]
     attributes = {key: value() if callable(value) else value for key, value in given.items()}
-    name = attributes.pop("name")
+    name = attributes.pop("name", "io")
     return [(name, True), *attributes.items()]
 
 

@@ -126,7 +126,7 @@ impl Options {
         }
         if let Some(cookie) = take.any("cookie")? {
             let attributes: Vec<(String, Bound<'_, PyAny>)> = cookie.extract()?;
-            builder = builder.cookie(self::cookie(&attributes)?);
+            builder = with_cookie(builder, &attributes)?;
         }
         let origins = origins(take.any("cors")?.as_ref())?;
         builder = with_origins(builder, origins, take.take("cors_credentials", true)?);
@@ -156,8 +156,10 @@ impl Options {
     }
 }
 
-fn cookie(attributes: &[(String, Bound<'_, PyAny>)]) -> PyResult<Cookie> {
+/// The cookie, with those attributes that the builder's has not behind the others.
+fn with_cookie(builder: Builder, attributes: &[(String, Bound<'_, PyAny>)]) -> PyResult<Builder> {
     let mut cookie = Cookie { http_only: false, ..Cookie::default() };
+    let mut rest = String::new();
     for (index, (name, value)) in attributes.iter().enumerate() {
         match (index, name.to_ascii_lowercase().as_str()) {
             (0, _) => cookie.name.clone_from(name),
@@ -172,14 +174,42 @@ fn cookie(attributes: &[(String, Bound<'_, PyAny>)]) -> PyResult<Cookie> {
                     _ => "Lax",
                 };
             }
+            (_, "partitioned") => rest.push_str(if value.is_truthy()? { "; Partitioned" } else { "" }),
+            (_, "domain" | "max-age" | "expires") => rest.push_str(&attribute(name, value)?),
             (_, other) => {
                 return Err(PyValueError::new_err(format!(
-                    "the cookie's attribute '{other}' is not supported: name, path, SameSite, Secure and HttpOnly are"
+                    "the cookie's attribute '{other}' is not supported: name, path, Domain, Max-Age, Expires, Secure, HttpOnly, \
+                     SameSite and Partitioned are"
                 )));
             }
         }
     }
-    Ok(cookie)
+    let builder = builder.cookie(cookie);
+    if rest.is_empty() {
+        return Ok(builder);
+    }
+    Ok(builder.initial_headers(move |answer, _| {
+        // The engine's own cookie is the only one of its first answer.
+        let Some(cookie) = answer.get_mut(header::SET_COOKIE) else {
+            return;
+        };
+        let text = [cookie.as_bytes(), rest.as_bytes()].concat();
+        if let Ok(whole) = HeaderValue::from_bytes(&text) {
+            *cookie = whole;
+        }
+    }))
+}
+
+/// An attribute with a value, as it stands in the header; none where that is None or False.
+fn attribute(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if value.is_none() || value.extract::<bool>().is_ok_and(|flag| !flag) {
+        return Ok(String::new());
+    }
+    let text = value.str()?.to_string();
+    if text.bytes().any(|byte| byte == b';' || !(b' '..=b'~').contains(&byte)) {
+        return Err(PyValueError::new_err(format!("the cookie's attribute '{name}' cannot be {text:?}")));
+    }
+    Ok(format!("; {name}={text}"))
 }
 
 fn origins(value: Option<&Bound<'_, PyAny>>) -> PyResult<Origins> {

@@ -103,6 +103,42 @@ def test_a_cookie_of_a_dict_carries_its_attributes(start):
     assert sorted(rest) == ["httponly", "path=/x", "samesite=None", "secure"]
 
 
+WHOLE = {"name": "mine", "path": "/", "SameSite": "None", "Domain": "example.com", "Max-Age": "3600", "Secure": True,
+         "Expires": "Wed, 21 Oct 2026 07:28:00 GMT", "Partitioned": True}
+
+
+def test_a_cookie_has_every_attribute_of_the_standard(start):
+    live = start(cookie=WHOLE)
+    for _ in range(2):
+        client = live.polling()
+        first, *rest = attributes(client.cookie)
+        assert first == f"mine={client.handshake['sid']}"
+        assert sorted(rest) == ["domain=example.com", "expires=Wed, 21 Oct 2026 07:28:00 GMT", "max-age=3600",
+                                "partitioned", "path=/", "samesite=None", "secure"]
+    assert "Set-Cookie" not in get(live, f"{POLL}&sid=unknown").headers
+
+
+def test_a_cookie_without_a_name_is_called_io(start):
+    client = start(cookie={"path": "/", "SameSite": "Lax", "Max-Age": lambda: "60"}).polling()
+    assert attributes(client.cookie)[0] == f"io={client.handshake['sid']}"
+    assert "max-age=60" in attributes(client.cookie)
+
+
+@pytest.mark.only("erlen")
+def test_numbers_are_values_of_a_cookie_and_nothing_is_none(start):
+    client = start(cookie={"name": "io", "Max-Age": 0, "Domain": None, "Partitioned": False, "Secure": False}).polling()
+    assert sorted(attributes(client.cookie)[1:]) == ["max-age=0", "path=/", "samesite=Lax"]
+
+
+@pytest.mark.only("erlen")
+@pytest.mark.parametrize("attribute, value", [
+    ("Priority", "High"), ("Domain", "a; HttpOnly"), ("Domain", "a\r\nX-Other: b"), ("Expires", "\u00fc")])
+def test_a_cookie_that_cannot_be_is_refused_at_the_start(sio_lib, app, attribute, value):
+    socketio = sio_lib.SocketIO(app, cookie={"name": "io", attribute: value})
+    with pytest.raises(ValueError, match=f"(?i){attribute}"):
+        socketio.test_client(app)
+
+
 def test_without_the_option_there_is_no_cookie(start):
     assert start().polling().cookie is None
 
