@@ -1,14 +1,19 @@
 """What Erlen raises. The names are python-socketio's (`socketio.exceptions`).
 
-An application that has python-socketio may catch either: once that is imported, `derive_from_upstream` makes each of these one of its
-classes too. It is not imported for that: it takes longer to import than all of Erlen.
+An application that has python-socketio may catch either: where that is imported, each of these is one of its classes too, from the moment
+on in which the first of them is made. It is not imported for that: it takes longer to import than all of Erlen.
 """
 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import sys
-from typing import Any, Optional
+import threading
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "BadNamespaceError",
@@ -22,6 +27,11 @@ __all__ = [
 
 class _Root(Exception):
     """Stands between, since a class right below a built-in one cannot be given another base."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        # An `except` clause looks at the real bases, and not at hooks of the class: they are what they are to be before it is raised.
+        derive_from_upstream()
+        return super().__new__(cls, *args, **kwargs)
 
 
 class SocketIOError(_Root):
@@ -81,20 +91,31 @@ def refuses(error: BaseException) -> bool:
     return foreign is not None and isinstance(error, foreign)
 
 
+_OWN = (
+    SocketIOError,
+    ConnectionError,
+    ConnectionRefusedError,
+    TimeoutError,
+    BadNamespaceError,
+    DisconnectedError,
+)
+
+_deriving = threading.Lock()
+
+
 def derive_from_upstream() -> None:
-    """Makes python-socketio's classes bases of these, where it has been imported. Done once; called before one is raised."""
+    """Makes python-socketio's classes bases of these, where it has been imported. Once is enough; before that it costs a look."""
     upstream = sys.modules.get("socketio.exceptions")
     if upstream is None:
         return
-    for own in (
-        SocketIOError,
-        ConnectionError,
-        ConnectionRefusedError,
-        TimeoutError,
-        BadNamespaceError,
-        DisconnectedError,
-    ):
-        base = getattr(upstream, own.__name__, None)
-        if base is None or issubclass(own, base):
-            continue
-        own.__bases__ = (*own.__bases__, base)
+    with _deriving:
+        for own in _OWN:
+            base = getattr(upstream, own.__name__, None)
+            if base is None or issubclass(own, base):
+                continue
+            # A class of the application that is below both may be at odds with it, in the order of its bases: it has both already.
+            with contextlib.suppress(TypeError):
+                own.__bases__ = (*own.__bases__, base)
+
+
+derive_from_upstream()

@@ -6,9 +6,10 @@ python-engineio is not installed, `engineio.payload.Payload` is there for those 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 __all__ = ["install_as_flask_socketio"]
@@ -19,21 +20,21 @@ def install_as_flask_socketio() -> None:
     import erlen
     from erlen import exceptions, namespace, test_client
 
-    module = ModuleType("flask_socketio", "Flask-SocketIO's API on Erlen's engine.")
+    module = _package("flask_socketio", "Flask-SocketIO's API on Erlen's engine.")
     for name in erlen.__all__:
         setattr(module, name, getattr(erlen, name))
-    module.__dict__.update({"namespace": namespace, "test_client": test_client, "__path__": []})
-    sys.modules["flask_socketio"] = module
+    module.__dict__.update({"namespace": namespace, "test_client": test_client})
     sys.modules["flask_socketio.namespace"] = namespace
     sys.modules["flask_socketio.test_client"] = test_client
-    if importlib.util.find_spec("socketio") is not None:
+    with contextlib.suppress(ImportError):
         importlib.import_module("socketio.exceptions")
-        exceptions.derive_from_upstream()
+    exceptions.derive_from_upstream()
     _shim_payload()
 
 
 def _shim_payload() -> None:
-    if "engineio" in sys.modules or importlib.util.find_spec("engineio") is not None:
+    with contextlib.suppress(ImportError):
+        importlib.import_module("engineio.payload")
         return
 
     class Payload:
@@ -41,9 +42,14 @@ def _shim_payload() -> None:
 
         max_decode_packets = 1024
 
-    package = ModuleType("engineio")
-    payload = ModuleType("engineio.payload")
-    package.__dict__.update({"payload": payload, "__path__": []})
+    payload = _package("engineio.payload", "The one class of python-engineio that applications reach for.")
     payload.__dict__["Payload"] = Payload
-    sys.modules["engineio"] = package
-    sys.modules["engineio.payload"] = payload
+    _package("engineio", "Stands for python-engineio, which is not installed.").__dict__["payload"] = payload
+
+
+def _package(name: str, doc: str) -> ModuleType:
+    """A package without files, which can be imported and looked for."""
+    package = sys.modules[name] = ModuleType(name, doc)
+    package.__spec__ = ModuleSpec(name, None, is_package=True)
+    package.__path__ = []
+    return package

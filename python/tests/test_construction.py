@@ -280,6 +280,10 @@ def test_an_app_that_imports_flask_socketio_gets_erlen(engine):
         assert SocketIO is erlen.SocketIO and emit is erlen.emit and again is erlen.Namespace
         assert SocketIOTestClient is erlen.SocketIOTestClient
         Payload.max_decode_packets = 500
+        from importlib.util import find_spec
+        names = ("flask_socketio", "flask_socketio.namespace", "flask_socketio.test_client", "engineio.payload")
+        assert all(find_spec(name) is not None for name in names)
+        assert find_spec("flask_socketio.nothing") is None
         try:
             import socketio
         except ImportError:
