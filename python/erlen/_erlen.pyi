@@ -46,6 +46,9 @@ class Session:
     sid: str  # a secret
     data: Any  # the package's own; set by `Delegate.handshake`, or None. Must not refer to the Session or a Socket: nobody would end that cycle
     def environ(self) -> dict[str, Any]: ...  # a WSGI environ of its handshake, made anew
+    connected: bool
+    closed: bool
+    upgraded: bool  # its packets go over a WebSocket
     def transport(self) -> str: ...  # 'polling' | 'websocket'
     def close(self) -> None: ...
 
@@ -57,7 +60,7 @@ class Socket:
     namespace: str
     session: Session
     data: Any  # the package's own
-    connected: bool
+    connected: bool  # its CONNECT was granted, and it has not left
     disconnect_detail: Optional[str]
     def join(self, room: str) -> None: ...
     def leave(self, room: str) -> None: ...
@@ -95,7 +98,7 @@ class TestClient:
 
     session: Session
     def connect(self, namespace: str, auth: Optional[str]) -> Optional[str]:
-        """None when granted, else the JSON payload of the refusal."""
+        """None when granted, or where it is in the namespace already; else the JSON payload of the refusal, '' where the session has ended."""
     def emit(
         self, namespace: str, event: str, args: str, attachments: Sequence[bytes], ack_id: Optional[int]
     ) -> None: ...
@@ -115,7 +118,7 @@ class Engine:
         and the other bounds of the Rust builder that are numbers: those of `options.BOUNDS`,
         cors: None (own origin, X-Forwarded-Proto and -Host respected) | '*' | list[str] | 'ask' (every origin passes the engine, the
         delegate's `handshake` decides) | 'off' (no check, no headers), cors_credentials=True,
-        cookie: None | list[tuple[str, str | bool]] (the first is the name, whose value is the sid),
+        cookie: None | list[tuple[str, Any]] (the first is the name, whose value is the sid),
         ask_handshake=False, always_connect=False, event_threads=1000 (the most worker threads), event_idle=10.0 (seconds without work until a surplus one ends),
         ordered=False (events of one client one after another).
         An option of another name is a TypeError."""

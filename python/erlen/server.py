@@ -72,7 +72,7 @@ class Server:
         self.reason = socketio.reason
         self.always_connect = bool(socketio.server_options.get("always_connect", False))
         self.packet_class = Packet(socketio.server_options.get("json") or json)
-        self.async_handlers: bool = socketio.server_options.get("async_handlers", True) is True
+        self.async_handlers: Any = socketio.server_options.get("async_handlers", True)
         self.namespaces: Any = socketio.server_options.get("namespaces") or ["/"]
 
     # What is registered.
@@ -136,7 +136,8 @@ class Server:
         callback: Optional[Callable[..., Any]] = None,
         ignore_queue: bool = False,
     ) -> None:
-        """Emits an event to everyone, a client, or rooms. The payload is encoded before this returns.
+        """Emits an event to everyone, a client, or rooms. As upstream, a `to` that is falsy is nobody in particular, and so everyone; a
+        `room` is a room. The payload is encoded before this returns.
 
         :raises TypeError: for what JSON cannot hold, a name that is no text, a room that is none.
         :raises ValueError: for a reserved name.
@@ -145,7 +146,7 @@ class Server:
             event,
             arguments(data),
             namespace=namespace or "/",
-            to=to if to is not None else room,
+            to=to or room,
             skip=skip_sid,
             callback=callback,
         )
@@ -178,11 +179,12 @@ class Server:
         :param timeout: seconds; None is 60.
         :returns: None, the one argument, or a tuple of them.
         :raises TimeoutError: (`erlen.exceptions`) no answer in time, or nobody has that id.
+        :raises RuntimeError: `async_handlers` is False: by the option, or for a test client.
         """
         target = to or sid
-        if target is None:
+        if not target:
             raise ValueError("Cannot use call() to broadcast.")
-        if self._socketio._runs_in_line:
+        if not self.async_handlers:
             raise RuntimeError("Cannot use call() when async_handlers is False.")
         answered = threading.Event()
         answer: list[Any] = []
@@ -196,7 +198,6 @@ class Server:
         )
         limit = CALL_TIMEOUT if timeout is None else timeout
         if not reached or not answered.wait(limit):
-            exceptions.derive_from_upstream()
             raise exceptions.TimeoutError()
         return tuple(answer) if len(answer) > 1 else answer[0] if answer else None
 

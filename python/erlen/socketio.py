@@ -93,6 +93,7 @@ class SocketIO:
         self.server: Optional[Server] = None
         self.server_options: dict[str, Any] = {}
         self.wsgi_server: Optional[_erlen.Listener] = None
+        self._runs: dict[int, tuple[_erlen.Listener, Optional[_erlen.Engine]]] = {}
         self._stop_asked = False
         self.sockio_mw: Optional[Middleware] = None
         self.handlers: list[tuple[str, Callable[..., Any], str]] = []
@@ -104,7 +105,6 @@ class SocketIO:
         self.registry = Registry()
         self.codec = Codec()
         self.logger = logging.getLogger("socketio.server")
-        self._runs_in_line = False
         self._queue = ""
         self._app: Optional[Flask] = None
         self._entry: Optional[Callable[..., Any]] = None
@@ -146,7 +146,6 @@ class SocketIO:
         self.codec = options.codec(given, app)
         self.logger = options.logger("socketio.server", given.get("logger", False))
         options.logger("engineio.server", given.get("engineio_logger", False))
-        self._runs_in_line = given.get("async_handlers", True) is False
         self._queue = next((name for name in ("message_queue", "client_manager") if given.get(name)), "")
         self._engine = None
         self._app = self._entry = app
@@ -333,11 +332,10 @@ class SocketIO:
     run = run
 
     def stop(self) -> None:
-        """Ends :meth:`run`, from any thread. Nothing happens where nothing runs."""
+        """Ends :meth:`run`, from any thread; each of them, where there are several. Nothing happens where nothing runs."""
         # One of the two sees the other: this, or `_listens`.
         self._stop_asked = True
-        listener = self.wsgi_server
-        if listener is not None:
+        for listener, _ in list(self._runs.values()):
             listener.stop()
 
     def start_background_task(
@@ -430,6 +428,7 @@ class SocketIO:
     def _leave_to_parent(self) -> None:
         """In the child of a fork: the engine's threads, its clients and the locks that those threads hold are the parent's."""
         self._engine = self.wsgi_server = self._hub = None
+        self._runs = {}
         self._engine_lock = threading.Lock()
         self._is_childs = True
 
@@ -463,6 +462,7 @@ class SocketIO:
     def _listens(self, listener: _erlen.Listener) -> None:
         """From here on :meth:`stop` ends this listener; where it was asked for while the listener began, it ends now."""
         self.wsgi_server = listener
+        self._runs[threading.get_ident()] = (listener, self._engine)
         if self._stop_asked:
             listener.stop()
 
@@ -473,8 +473,11 @@ class SocketIO:
         return [other for other in others if options.path(other.server_options) != path]
 
     def _over(self) -> None:
-        """A run has ended, and its engine with it: a new run begins with a new one."""
-        engine, self._engine, self.wsgi_server = self._engine, None, None
+        """The run of this thread has ended, and its engine with it: a new run begins with a new one."""
+        _, engine = self._runs.pop(threading.get_ident(), (None, self._engine))
+        self.wsgi_server, left = next(reversed([*self._runs.values()]), (None, None))
+        if engine is self._engine:
+            self._engine = left
         hub, self._hub = self._hub, None
         if engine is not None and hub is None:
             engine.shutdown()
@@ -498,6 +501,9 @@ class SocketIO:
             return
         listed = self.server_options.get("namespaces") or ["/"]
         names = self.registry.namespaces()
+        if isinstance(listed, str) and listed != "*":
+            # Upstream looks for the name within the text, where "/" always is.
+            listed = ["/", listed]
         if listed == "*" or "*" in listed:
             engine.any_namespace(True)
         else:
@@ -529,6 +535,8 @@ class SocketIO:
         """Encodes and emits. How many were reached, where there is a callback."""
         self._refuse_queue()
         engine = self._engine
+        if to is not None and _log.isEnabledFor(logging.DEBUG):
+            self._require_server().manager._tell_unreached(event, namespace, to)
         is_logged = self.logger.isEnabledFor(logging.INFO)
         if (
             engine is not None
@@ -582,7 +590,7 @@ class SocketIO:
     def _disconnect(self, sid: str, namespace: str) -> None:
         """Disconnects a client; its handler runs here, before this returns. One that is still connecting stays, as upstream."""
         socket = self._socket(sid, namespace)
-        if socket is None or self._is_connecting(socket):
+        if socket is None or not socket.connected:
             return
         client = self._dispatcher.client(socket)
         if not socket.disconnect():
@@ -592,14 +600,6 @@ class SocketIO:
             self._dispatcher._handle(self, socket, client, "disconnect", Reason.SERVER_DISCONNECT)
         finally:
             socket.disconnected()
-
-    def _is_connecting(self, socket: _erlen.Socket) -> bool:
-        """Whether it is the connect handler of this client that runs here, before it has been let in."""
-        handled = current.get()
-        if handled is None or handled.socket is not socket or self.server_options.get("always_connect"):
-            return False
-        event = getattr(flask.request, "event", None) if flask.has_request_context() else None
-        return event is not None and event["message"] == "connect"
 
 
 def _event_name(event: Union[str, int]) -> str:

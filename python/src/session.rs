@@ -104,6 +104,22 @@ impl Session {
         }
     }
 
+    /// Whether its packets go over a WebSocket.
+    #[getter]
+    fn upgraded(&self) -> bool {
+        self.transport() == "websocket"
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.client.upgrade().is_none_or(|client| client.is_closed())
+    }
+
+    #[getter]
+    fn connected(&self) -> bool {
+        !self.closed()
+    }
+
     /// Ends the session, with all its sockets.
     fn close(&self, py: Python<'_>) {
         if let Some(client) = self.client.upgrade() {
@@ -189,7 +205,8 @@ impl PySocket {
 
     #[getter]
     fn connected(&self) -> bool {
-        self.socket.is_connected()
+        // It may be reached before that.
+        self.socket.is_connected() && self.socket.is_granted()
     }
 
     #[getter]

@@ -233,6 +233,43 @@ def test_a_list_of_namespaces_replaces_the_root(sio_lib, app, serve):
     assert client.connect() == '44"Unable to connect"'
 
 
+def test_a_text_is_one_namespace_besides_the_root(sio_lib, app, serve):
+    socketio = sio_lib.SocketIO(app, namespaces="/a")
+    client = serve(app, socketio).websocket()
+    assert client.connect("/a").startswith("40/a,")
+    assert client.connect("/b") == '44/b,"Unable to connect"'
+    assert socketio.server.namespaces == "/a"
+
+
+STRAYS = ['42/n,["e",1]', '42/n,7["e"]', "43/n,1[]", "41/n,", "42/nowhere,[\"e\"]"]
+
+
+def test_packets_for_a_namespace_that_was_not_joined_are_ignored(app, socketio, serve, seen, transport):
+    for event in ("connect", "e", "disconnect"):
+        socketio.on(event, namespace="/n")(lambda *args: seen.put(args))
+    socketio.on("still here")(lambda: "yes")
+    client = serve(app, socketio).client(transport)
+    for packet in STRAYS:
+        client.send(packet)
+    assert client.ask("still here") == '["yes"]'
+    assert seen.all() == []
+
+
+@pytest.mark.only("erlen")
+def test_each_of_them_is_counted(app, socketio, serve, engine):
+    def counted():
+        return next(line for line in socketio.metrics().splitlines() if line.startswith("erlen_stray_packets_total"))
+
+    socketio.on("e", namespace="/n")(lambda *args: None)
+    socketio.on("still here")(lambda: "yes")
+    client = serve(app, socketio).websocket()
+    assert counted() == "erlen_stray_packets_total 0"
+    for number, packet in enumerate([*STRAYS, "40", '44{"message":"no"}'], 1):
+        client.send(packet)
+        assert client.ask("still here") == '["yes"]'
+        assert counted() == f"erlen_stray_packets_total {number}", packet
+
+
 def test_a_star_makes_every_namespace_connectable(sio_lib, app, serve):
     socketio = sio_lib.SocketIO(app, namespaces="*")
     client = serve(app, socketio).websocket()

@@ -44,6 +44,77 @@ def test_a_falsy_target_of_the_method_is_no_target_so_everybody_gets_it(socketio
     assert one.next() == two.next() == '42["e"]'
 
 
+DOORS = {
+    "SocketIO.emit": lambda sio, cls, to: sio.emit("message", to=to),
+    "SocketIO.emit, room": lambda sio, cls, to: sio.emit("message", room=to),
+    "SocketIO.send": lambda sio, cls, to: sio.send(None, to=to),
+    "Server.emit": lambda sio, cls, to: sio.server.emit("message", to=to),
+    "Server.send": lambda sio, cls, to: sio.server.send(None, to=to),
+    "Namespace.emit": lambda sio, cls, to: cls.emit("message", room=to),
+    "Namespace.send": lambda sio, cls, to: cls.send(None, room=to),
+}
+
+
+@pytest.mark.parametrize("nobody", [None, 0, "", [], ()])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_falsy_target_is_no_target_at_any_door(sio_lib, socketio, live, door, nobody):
+    instance = sio_lib.Namespace("/")
+    socketio.on_namespace(instance)
+    one, two = live.websocket(), live.websocket()
+    DOORS[door](socketio, instance, nobody)
+    assert one.next() == two.next() == '42["message"]'
+
+
+@pytest.mark.parametrize("keyword", ["to", "room"])
+def test_the_other_of_to_and_room_counts_where_one_is_falsy(socketio, live, keyword):
+    one, two = live.websocket(), live.websocket()
+    target = {"to": "", "room": "", keyword: one.sid}
+    socketio.emit("e", **target)
+    socketio.server.emit("f", **target)
+    assert [one.next(), one.next()] == ['42["e"]', '42["f"]']
+    assert live.before_fence(two) == []
+
+
+@pytest.mark.parametrize("nobody", ["", 0])
+def test_the_server_and_the_manager_take_a_falsy_room_for_a_room(socketio, live, nobody):
+    client, server = live.websocket(), socketio.server
+    server.emit("e", room=nobody)
+    server.send(None, room=nobody)
+    server.manager.emit("e", None, "/", room=nobody)
+    assert live.before_fence(client) == []
+    server.enter_room(client.sid, nobody)
+    server.emit("e", room=nobody)
+    server.manager.emit("f", None, "/", room=nobody)
+    assert [client.next(), client.next()] == ['42["e"]', '42["f"]']
+
+
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_a_call_to_nobody_in_particular_is_a_broadcast_and_refused(socketio, live, nobody):
+    with pytest.raises(ValueError, match="broadcast"):
+        socketio.call("q", to=nobody)
+
+
+@pytest.mark.only("erlen")
+@pytest.mark.parametrize("nobody", [0, "", []])
+def test_so_is_one_of_the_server(socketio, live, nobody):
+    with pytest.raises(ValueError, match="broadcast"):
+        socketio.server.call("q", to=nobody)
+
+
+@pytest.mark.only("erlen")
+def test_an_emit_that_reaches_nobody_leaves_a_debug_line_that_says_why(sio_lib, socketio, live, caplog):
+    socketio.on("x", namespace="/n")(lambda: None)
+    client = live.websocket().join("/n")
+    caplog.set_level("DEBUG", logger="erlen")
+    socketio.emit("lost", to=client.sids["/n"])
+    sid = client.sids["/n"]
+    assert f"event 'lost' to '{sid}' in / reaches nobody: that is the id of a client in /n" in caplog.text
+    socketio.emit("void", to=["empty", 5, client.sid])
+    assert "event 'void' to 'empty' in / reaches nobody: nobody is there" in caplog.text
+    assert "event 'void' to 5 in / reaches nobody" in caplog.text
+    assert client.sid not in caplog.text and client.handshake["sid"] not in caplog.text
+
+
 @pytest.mark.parametrize("payload, text", [
     ((), '["e"]'),
     ((None,), '["e"]'),

@@ -38,6 +38,18 @@ def test_a_client_manager_is_constructed_and_the_first_emit_names_it(sio_lib, ap
         socketio.emit("e")
 
 
+def test_a_server_with_a_client_manager_does_not_start(sio_lib, app):
+    socketio = sio_lib.SocketIO(app, client_manager=object())
+    with pytest.raises(NotImplementedError, match="client_manager"):
+        socketio.run(app, host="127.0.0.1", port=0)
+    assert socketio.wsgi_server is None
+
+
+def test_the_test_client_refuses_a_client_manager(sio_lib, app):
+    with pytest.raises(RuntimeError, match="Test client cannot be used"):
+        sio_lib.SocketIO(app, client_manager=object()).test_client(app)
+
+
 def test_the_test_client_refuses_a_message_queue(sio_lib, app):
     socketio = sio_lib.SocketIO(app, message_queue="redis://")
     with pytest.raises(RuntimeError, match="Test client cannot be used with a message queue"):

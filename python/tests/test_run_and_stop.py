@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+import time
 
 import erlen.run
 import flask
@@ -12,7 +13,7 @@ import requests
 
 import threads
 import wire
-from engines import Running, held_port
+from engines import DEADLINE, Running, held_port
 
 pytestmark = pytest.mark.only("erlen")
 
@@ -84,6 +85,61 @@ def test_of_two_objects_of_an_application_either_stops_the_server_that_both_have
         both[stopping].stop()
         run.thread.join(10)
         assert not run.thread.is_alive()
+
+
+def running_beside(app, socketio):
+    """A second run of an object, and its port."""
+    before = socketio.wsgi_server
+    run = Running(app, socketio)
+    deadline = time.monotonic() + DEADLINE
+    while socketio.wsgi_server is before and run.thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert socketio.wsgi_server is not before, run.error
+    return run, socketio.wsgi_server.port
+
+
+def test_an_object_that_runs_for_two_applications_is_stopped_at_both(sio_lib, engine):
+    apps = [flask.Flask("one"), flask.Flask("two")]
+    socketio = sio_lib.SocketIO()
+    for app in apps:
+        app.add_url_rule("/name", view_func=lambda: flask.current_app.name)
+        socketio.init_app(app)
+    first = Running(apps[0], socketio)
+    ports = [first.port()]
+    second, port = running_beside(apps[1], socketio)
+    ports.append(port)
+    assert [requests.get(f"http://127.0.0.1:{port}/name", timeout=10).text for port in ports] == ["one", "two"]
+    socketio.stop()
+    for run in (first, second):
+        run.stop()
+        assert run.error is None
+    for port in ports:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"http://127.0.0.1:{port}/name", timeout=10)
+    assert socketio.wsgi_server is None
+    again = Running(apps[0], socketio)
+    assert wire.WebSocket(f"http://127.0.0.1:{again.port()}/socket.io/").join("/").sid
+    again.stop()
+
+
+def test_the_end_of_one_of_two_runs_leaves_the_other_as_it_is(sio_lib, engine):
+    apps = [flask.Flask("one"), flask.Flask("two")]
+    socketio = sio_lib.SocketIO()
+    for app in apps:
+        socketio.init_app(app)
+    first = Running(apps[0], socketio)
+    first.port()
+    listener = socketio.wsgi_server
+    second, port = running_beside(apps[1], socketio)
+    client = wire.WebSocket(f"http://127.0.0.1:{port}/socket.io/").join("/")
+    listener.stop()
+    first.thread.join(2 * DEADLINE)
+    assert not first.thread.is_alive() and socketio.wsgi_server.port == port
+    socketio.emit("still here")
+    assert client.next() == '42["still here"]'
+    socketio.stop()
+    client.close()
+    second.stop()
 
 
 def test_the_clients_are_told_that_the_server_leaves(app, socketio, seen, engine):

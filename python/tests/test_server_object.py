@@ -1,6 +1,10 @@
 """`socketio.server`, its manager and its Engine.IO side, as far as apps reach into them (contract 2.3)."""
 from __future__ import annotations
 
+import logging
+import threading
+
+import flask
 import pytest
 
 
@@ -184,3 +188,144 @@ def test_the_attributes_that_are_facts(server):
     assert (server.always_connect, server.is_asyncio_based(), server.namespaces) == (False, False, ["/"])
     assert server.packet_class.uses_binary_events
     assert server.packet_class.json.dumps({}) == "{}"
+
+
+def test_the_views_of_rooms_are_copied_and_printed_as_dicts_are(live, server):
+    client = live.websocket()
+    client.ask("join", "r")
+    eio_sid = client.handshake["sid"]
+    rooms = server.manager.rooms
+    everyone = rooms["/"][None].copy()
+    copied = rooms.copy()
+    assert list(copied) == ["/"] and set(copied["/"]) == {None, client.sid, "r"}
+    assert rooms["/"].copy()["r"] == {client.sid: eio_sid}
+    assert str(rooms["/"].copy()) == str(rooms["/"])
+    assert repr(eio_sid) in repr(rooms) and repr(client.sid) in repr(rooms["/"]["r"])
+    assert dict(rooms["/"]["r"].inverse) == {eio_sid: client.sid}
+    client.send("41")
+    client.join("/")
+    assert dict(everyone) == {list(everyone)[0]: eio_sid} != dict(rooms["/"][None])
+
+
+def test_the_namespaces_of_the_manager_are_counted(live, server):
+    assert len(server.manager.get_namespaces()) == 0
+    live.websocket().join("/n")
+    namespaces = server.manager.get_namespaces()
+    assert len(namespaces) == 2 and "/n" in namespaces and list(namespaces).count("/") == 1
+
+
+def test_the_manager_knows_its_server_and_whose_room_is_whose(live, server):
+    client = live.websocket()
+    client.ask("join", "r")
+    manager = server.manager
+    assert manager.server is server
+    assert manager.logger is None
+    assert manager.callbacks.get(client.sid) is None
+    assert manager.is_sid_room("/", client.sid)
+    for namespace, room in (("/", "r"), ("/n", client.sid), ("/nowhere", client.sid), ("/", 5)):
+        assert not manager.is_sid_room(namespace, room)
+    assert manager.can_disconnect(client.sid, "/")
+    assert not manager.can_disconnect(client.sid, "/n")
+    assert manager.get_rooms(client.sid, "/") == [client.sid, "r"]
+
+
+@pytest.mark.parametrize("sid", ["nobody", None])
+@pytest.mark.parametrize("namespace", ["/", "/n", "/nowhere", "", None])
+def test_the_manager_says_no_of_what_it_does_not_know(live, server, sid, namespace):
+    client = live.websocket()
+    manager = server.manager
+    assert manager.is_connected(sid, namespace) is False
+    assert manager.can_disconnect(sid, namespace) is False
+    assert not manager.is_sid_room(namespace, sid)
+    if namespace != "/n":
+        assert not manager.eio_sid_from_sid(sid, namespace)
+        assert not manager.sid_from_eio_sid(sid, namespace)
+    assert manager.get_rooms(sid, namespace) == []
+    assert list(manager.get_participants(namespace, "r")) == []
+    manager.leave_room(sid, namespace, "r")
+    manager.close_room("r", namespace)
+    if namespace != "/":
+        manager.emit("e", None, namespace)
+    assert live.before_fence(client) == []
+
+
+@pytest.mark.parametrize("namespace", ["", None, "/nowhere"])
+def test_nobody_enters_a_room_of_a_namespace_that_is_none(live, server, namespace):
+    client = live.websocket()
+    assert not server.manager.is_connected(client.sid, namespace)
+    assert list(server.manager.get_participants(namespace, None)) == []
+    with pytest.raises(ValueError, match="sid is not connected to requested namespace"):
+        server.manager.enter_room(client.sid, namespace, "r")
+
+
+@pytest.mark.parametrize("always_connect", [False, True])
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_client_is_connected_between_its_handlers_and_not_in_them(sio_lib, app, serve, seen, always_connect, raw):
+    socketio = sio_lib.SocketIO(app, always_connect=always_connect)
+    manager = socketio.server.manager
+
+    def look(sid, *args):
+        elsewhere = []
+        thread = threading.Thread(target=lambda: elsewhere.append(manager.is_connected(sid, "/")))
+        thread.start()
+        thread.join()
+        seen.put((manager.is_connected(sid, "/"), *elsewhere, manager.can_disconnect(sid, "/")))
+
+    if raw:
+        socketio.server.on("connect", lambda sid, environ: look(sid))
+        socketio.server.on("e", look)
+        socketio.server.on("disconnect", look)
+    else:
+        socketio.on("connect")(lambda: look(flask.request.sid))
+        socketio.on("e")(lambda: look(flask.request.sid))
+        socketio.on("disconnect")(lambda reason: look(flask.request.sid))
+    client = serve(app, socketio).websocket()
+    assert seen.next() == (always_connect,) * 3
+    client.emit("e")
+    assert seen.next() == (True,) * 3
+    client.send("41")
+    assert seen.next() == (False,) * 3
+
+
+def test_the_engine_says_what_it_was_told(sio_lib, app):
+    logger = logging.getLogger("of the application")
+    eio = sio_lib.SocketIO(app, transports="polling", ping_interval=(25, 5), engineio_logger=logger).server.eio
+    assert eio.transports == ["polling"]
+    assert (eio.ping_interval, eio.ping_interval_grace_period) == (25, 5)
+    assert eio.compression_threshold == 1024
+    assert eio.logger is logger
+
+
+def test_the_engine_has_the_defaults_of_upstream(engine, server):
+    eio = server.eio
+    assert set(eio.transports) == {"polling", "websocket"}
+    assert eio.http_compression is engine.either(upstream=True, erlen=False)
+    assert eio.logger is logging.getLogger("engineio.server")
+    assert (eio.ping_interval, eio.ping_interval_grace_period, eio.ping_timeout) == (25, 0, 20)
+
+
+def test_the_sockets_of_the_engine_tell_how_they_stand(live, server, eventually):
+    polling, websocket = live.polling(), live.websocket()
+    sockets = server.eio.sockets
+    assert set(sockets.copy()) == {polling.handshake["sid"], websocket.handshake["sid"]}
+    told = {}
+    for client in (polling, websocket):
+        socket = told[client] = sockets[client.handshake["sid"]]
+        assert socket.sid == client.handshake["sid"]
+        assert (socket.connected, socket.closed) == (True, False)
+    assert (told[polling].upgraded, told[websocket].upgraded) == (False, True)
+    assert server.eio.transport(polling.handshake["sid"]) == "polling"
+    websocket.drop()
+    eventually(lambda: told[websocket].closed)
+
+
+def test_the_engine_ends_a_session(socketio, live, server, seen, eventually):
+    socketio.on("disconnect")(lambda reason: seen.put(reason))
+    one, two = live.websocket(), live.websocket()
+    server.eio.disconnect(one.handshake["sid"])
+    assert seen.next() == "server disconnect"
+    server.eio.disconnect(one.handshake["sid"])
+    assert two.handshake["sid"] in server.eio.sockets
+    server.eio.disconnect()
+    assert seen.next() == "server disconnect"
+    eventually(lambda: len(server.eio.sockets) == 0)

@@ -266,6 +266,11 @@ impl Socket {
         self.0.connected.load(Ordering::Acquire)
     }
 
+    /// Whether its CONNECT was granted, which the builder's `reach_while_connecting` does not wait for.
+    pub fn is_granted(&self) -> bool {
+        self.lock().granted
+    }
+
     /// Whether nothing of the client waits, and no handler that runs in its turn is at work.
     pub fn is_settled(&self) -> bool {
         let state = self.lock();
