@@ -63,6 +63,8 @@ class SocketIOTestClient:
         self.eio_sid = ""
         self._client: Optional[_erlen.TestClient] = None
         self._lock = threading.Lock()
+        # Events are handled in the test's thread, which would wait for the answer that it has to give itself.
+        socketio._require_server().async_handlers = False
         self.connect(namespace=namespace, query_string=query_string, headers=headers, auth=auth)
 
     def is_connected(self, namespace: Optional[str] = None) -> bool:
@@ -77,9 +79,9 @@ class SocketIOTestClient:
         headers: Any = None,
         auth: Optional[dict[str, Any]] = None,
     ) -> None:
-        """Joins a namespace; by a new session where there is none."""
+        """Joins a namespace; by a new session where there is none. Nothing happens if the client is in it."""
         name = namespace or "/"
-        if self._client is None:
+        if self._client is None or self._client.session.closed:
             self._open(query_string, headers)
         elif query_string or headers:
             # As upstream, the handlers of this namespace on see the request of the new handshake.
@@ -128,7 +130,7 @@ class SocketIOTestClient:
         if not self.is_connected(name):
             raise RuntimeError("not connected")
         inline(self._require().disconnect, name)
-        self.connected[name] = False
+        self.connected.pop(name, None)
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> Any:
         """Emits an event, which is handled before this returns.
@@ -198,3 +200,5 @@ class SocketIOTestClient:
                     self.acks = codec.decode(body, attachments)
                 elif kind == "disconnect":
                     self.connected[namespace] = False
+            if self._client.session.closed:
+                self.connected = dict.fromkeys(self.connected, False)
