@@ -70,7 +70,11 @@ class Routing:
     @classmethod
     def of(cls, context: Any) -> Routing:
         """What Flask has found out in a context of its own."""
-        return cls(context.app, Matched.by(context), copy.copy(context.request.routing_exception))
+        exception = context.request.routing_exception
+        if exception is not None:
+            # Frames of Flask's, which hold the request that holds the exception.
+            exception.__traceback__ = exception.__context__ = None
+        return cls(context.app, Matched.by(context), copy.copy(exception))
 
     def exception(self) -> Optional[HTTPException]:
         """What the match has raised, of each request its own: a handler that raises it again gives it a traceback, whose frames

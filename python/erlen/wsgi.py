@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import flask
 from werkzeug.exceptions import ClientDisconnected
 
-from . import _erlen, cors
+from . import _erlen, cors, options
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -69,6 +69,12 @@ class Middleware:
     def _tell(self) -> None:
         if not self._told:
             self._told = True
+            if self._socketio.wsgi_server is not None:
+                served = options.mounted(self._path)
+                _log.warning(
+                    "a Socket.IO request came to the application's pages: Socket.IO is at %s here", served
+                )
+                return
             _log.warning(
                 "a Socket.IO request came to a WSGI server that is not Erlen's: "
                 "start the application by `erlen run`, or by gunicorn with -k erlen.gunicorn.Worker"

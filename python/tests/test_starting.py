@@ -288,3 +288,11 @@ def test_a_wrong_certificate_is_a_sentence_that_names_the_file(folder, certifica
     with started(sys.executable, "secure.py", folder=folder) as program:
         code, said = program.end()
     assert code == 1 and word in said.splitlines()[-1], said
+
+
+def test_a_client_that_asks_for_the_path_without_the_mount_is_told_of_the_right_one_in_the_log(folder):
+    (folder / "own.py").write_text(MOUNTED)
+    with started(*WAYS["erlen run"](), folder=folder, SCRIPT_NAME="/tool") as program:
+        answer = requests.get(f"{program.url()}/socket.io/?EIO=4&transport=polling", timeout=DEADLINE)
+        assert answer.status_code == 503
+        program.until("Socket.IO is at /tool/socket.io/ here")

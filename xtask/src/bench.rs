@@ -44,19 +44,24 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
             rest.push(argument.as_str());
         }
     }
+    let peers = chosen(&wanted)?;
     step("build", cargo(&["build", "--release", "--package", "erlen-bench", "--bins"]))?;
     let bin = target_dir().join("release");
+    // What it does not take, it says before peers are installed for it.
+    let mut check = Command::new(bin.join("compare"));
+    check.args(["--check", "--floor"]).args(&rest);
+    step("arguments", check)?;
     let mut compare = Command::new(bin.join("compare"));
     let own = format!("{} {{port}}", bin.join("five-events").display());
-    if rest.windows(2).any(|pair| pair == ["--suite", "shards"]) {
+    let is_alone = rest.windows(2).any(|pair| pair == ["--suite", "shards"]);
+    if is_alone {
         // Erlen beside itself, on the same core.
-        wanted = "none".to_owned();
         let two = format!("two-shards=env SHARDS=2 {own}");
         compare.args(["--server", &format!("one-shard={own}"), "--server", &two]);
     } else {
         compare.args(["--floor", "--server", &format!("erlen={own}")]);
     }
-    for name in chosen(&wanted)? {
+    for name in peers.into_iter().filter(|_| !is_alone) {
         let install = PEERS.iter().find(|(peer, _)| *peer == name).map(|(_, install)| install);
         let install = install.ok_or_else(|| Failure::usage(crate::USAGE))?;
         let peer = install()?;

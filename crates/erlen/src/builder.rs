@@ -528,6 +528,9 @@ impl Builder {
         if session.max_payload == 0 {
             return Err(BuildError::Invalid("`max_payload` must be at least one byte"));
         }
+        if self.options.max_sessions == Some(0) {
+            return Err(BuildError::Invalid("`max_sessions` must be at least one"));
+        }
         if !self.options.transports.polling && !self.options.transports.websocket {
             return Err(BuildError::Invalid("`transports` switches both off: leave at least one on"));
         }

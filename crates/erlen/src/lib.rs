@@ -57,6 +57,7 @@ mod outgoing;
 mod reason;
 mod respond;
 mod routes;
+mod seldom;
 mod server;
 mod service;
 mod socket;

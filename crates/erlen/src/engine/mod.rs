@@ -62,6 +62,7 @@ use tokio::sync::watch;
 pub(crate) use watched::{Listener, Socket};
 
 use crate::limits;
+use crate::seldom::Seldom;
 use addresses::Addresses;
 use sessions::Sessions;
 use shard::Shard;
@@ -125,6 +126,7 @@ pub struct Engine<A: Application> {
     relief: Mutex<()>,
     next_shard: AtomicUsize,
     max_sessions: AtomicUsize,
+    told_full: Seldom,
     refused: Counter,
     closing: AtomicBool,
     closed: watch::Sender<bool>,
@@ -154,6 +156,7 @@ impl<A: Application> Engine<A> {
             sessions: Sessions::new(),
             next_shard: AtomicUsize::new(0),
             max_sessions: AtomicUsize::new(max_sessions),
+            told_full: Seldom::default(),
             refused: Counter::default(),
             closing: AtomicBool::new(false),
             closed: watch::Sender::new(false),
@@ -284,8 +287,15 @@ impl<A: Application> Engine<A> {
         }
     }
 
+    /// Whether there is no place for one more session. The log is told.
     pub(crate) fn is_full(&self) -> bool {
-        self.sessions.len() >= self.max_sessions.load(Relaxed)
+        let max_sessions = self.max_sessions.load(Relaxed);
+        let is_full = self.sessions.len() >= max_sessions;
+        if is_full && self.told_full.is_due() {
+            tracing::warn!(target: "erlen", max_sessions,
+                "newcomers are turned away: there are as many sessions as may be; raise `max_sessions`");
+        }
+        is_full
     }
 
     /// Opens a session; the caller drives it from here on.

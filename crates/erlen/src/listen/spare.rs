@@ -4,36 +4,34 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::Socket;
 
 use crate::engine::Listener;
 use crate::limits;
+use crate::seldom::Seldom;
 
 /// How long nothing is accepted where nobody can even be turned away.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often the log is told at most.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// The descriptor, and what became of newcomers.
 pub(super) struct Spare {
     /// The listening socket once more, which is as good as any file. `None` when somebody else took its place.
     held: Option<Socket>,
     turned_away: u64,
-    told: Option<Instant>,
+    told: Seldom,
 }
 
 impl Spare {
     pub(super) fn new(listener: &Listener) -> Self {
-        Self { held: again(listener), turned_away: 0, told: None }
+        Self { held: again(listener), turned_away: 0, told: Seldom::default() }
     }
 
     /// Does what can be done when the listener cannot accept.
     pub(super) async fn make_do(&mut self, listener: &Listener, error: &io::Error) {
         let helped = limits::is_out_of_files(error) && self.turn_away(listener).await;
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
-            self.told = Some(Instant::now());
+        if self.told.is_due() {
             tracing::error!(target: "erlen", %error, turned_away = self.turned_away,
                 "no connection can be accepted; raise the limit of open files (ulimit -Hn, LimitNOFILE of systemd)");
         }

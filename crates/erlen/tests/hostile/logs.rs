@@ -92,3 +92,19 @@ async fn one_connection_is_worth_one_line_and_no_line_holds_a_secret() {
         assert!(sids.iter().all(|sid| !line.contains(sid)), "{line}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_is_full_says_so_once_and_not_for_each_whom_it_turns_away() {
+    if !alone("logs::a_server_that_is_full_says_so_once_and_not_for_each_whom_it_turns_away") {
+        return;
+    }
+    tracing::subscriber::set_global_default(Log).unwrap();
+    let house = House::with(|b| b.max_sessions(1)).await;
+    let _one = Ws::join(house.addr).await;
+    for _ in 0..20 {
+        let answer = ask(house.addr, "GET", "/socket.io/?EIO=4&transport=polling", "", "").await;
+        assert_eq!(answer.status, 503);
+    }
+    let lines = shown();
+    assert!(lines.len() == 1 && lines[0].contains("max_sessions"), "{lines:?}");
+}

@@ -45,6 +45,7 @@ fn options_that_make_no_sense_are_refused_with_a_sentence_that_names_them() {
         ("ping_interval", Server::builder().ping_interval(Duration::ZERO)),
         ("ping_timeout", Server::builder().ping_timeout(Duration::ZERO)),
         ("max_payload", Server::builder().max_payload(0)),
+        ("max_sessions", Server::builder().max_sessions(0)),
         ("transports", Server::builder().transports(none)),
         ("cors", Server::builder().cors(Cors::any().credentials(true))),
     ];
