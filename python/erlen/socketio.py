@@ -446,7 +446,10 @@ class SocketIO:
         """
         middleware: Optional[Middleware] = app.extensions.get("erlen", {}).get(self)
         if middleware is None:
-            raise RuntimeError("this SocketIO is not bound to that application: call init_app(app) first")
+            if self._app is None or app is self._app:
+                raise RuntimeError("this SocketIO is not bound to that application: call init_app(app) first")
+            # Its own is somewhere below that one (DispatcherMiddleware).
+            return self._serve(self._app, entry or app)
         self._stop_asked = False
         if self._hub is None:
             self._hub = green.hub()

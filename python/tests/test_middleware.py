@@ -101,6 +101,20 @@ def test_an_app_below_a_path_by_a_dispatcher(engine, app, sio_lib, serve):
     assert live.websocket(path="/tool/socket.io/").ask("e") == '["/tool/page"]'
 
 
+def test_an_app_below_a_path_of_another_app(engine, app, sio_lib, serve, transport):
+    root = flask.Flask("root")
+    root.add_url_rule("/page", "page", lambda: "of the root")
+    app.add_url_rule("/page", "page", lambda: flask.url_for("page"))
+    socketio = sio_lib.SocketIO(app, **engine.either(upstream={}, erlen={"path": "/tool/socket.io"}))
+    socketio.on("e")(lambda: [flask.current_app.name, flask.request.script_root, flask.url_for("page")])
+    root.wsgi_app = DispatcherMiddleware(root.wsgi_app, {"/tool": app})
+    live = serve(root, socketio)
+    assert requests.get(live.url + "/page", timeout=10).text == "of the root"
+    assert requests.get(live.url + "/tool/page", timeout=10).text == "/tool/page"
+    client = live.client(transport, path="/tool/socket.io/")
+    assert client.ask("e") == '[["contract","/tool","/tool/page"]]'
+
+
 @pytest.mark.parametrize("path", ["tool/socket.io", "/tool/socket.io"])
 def test_an_app_below_a_path_that_the_proxy_does_not_strip(app, sio_lib, serve, path):
     socketio = sio_lib.SocketIO(app, path=path)
