@@ -119,7 +119,7 @@ class Engine:
         cors: None (own origin, X-Forwarded-Proto and -Host respected) | '*' | list[str] | 'ask' (every origin passes the engine, the
         delegate's `handshake` decides) | 'off' (no check, no headers), cors_credentials=True,
         cookie: None | list[tuple[str, Any]] (the first is the name, whose value is the sid),
-        ask_handshake=False, always_connect=False, event_threads=1000 (the most worker threads), event_idle=10.0 (seconds without work until a surplus one ends),
+        ask_handshake=False, always_connect=False, max_event_threads=1000 (the most worker threads), event_idle=10.0 (seconds without work until a surplus one ends),
         ordered=False (events of one client one after another).
         An option of another name is a TypeError."""
     def namespace(self, name: str, connect: bool, disconnect: bool, events: Sequence[str] = ()) -> None:

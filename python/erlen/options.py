@@ -33,6 +33,7 @@ class Bounds(TypedDict, total=False):
     """The engine's own: what each means and its default are in docs/deployment.md."""
 
     max_attachments: int
+    max_event_threads: int
     max_events_per_second: int
     max_new_sessions_per_address: int
     max_payload_packets: int

@@ -128,7 +128,7 @@ impl Engine {
             .thread_name("erlen-runtime")
             .enable_all()
             .build()?;
-        let pool = Pool::start("erlen-event", options.event_threads, options.event_idle);
+        let pool = Pool::start("erlen-event", options.max_event_threads, options.event_idle);
         let delegate = Delegate::new(delegate, pool, options.ordered, options.ask_handshake);
         let always_connect = options.always_connect;
         let admitting = Arc::clone(&delegate);

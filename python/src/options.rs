@@ -56,7 +56,7 @@ pub(crate) struct Options {
     builder: Builder,
     pub(crate) ask_handshake: bool,
     pub(crate) always_connect: bool,
-    pub(crate) event_threads: usize,
+    pub(crate) max_event_threads: usize,
     pub(crate) event_idle: Duration,
     pub(crate) ordered: bool,
 }
@@ -134,7 +134,7 @@ impl Options {
             builder,
             ask_handshake: take.take("ask_handshake", false)?,
             always_connect: take.take("always_connect", false)?,
-            event_threads: take.take("event_threads", 1_000)?,
+            max_event_threads: take.take("max_event_threads", 1_000)?,
             event_idle: take.seconds("event_idle", pool::IDLE.as_secs_f64())?,
             ordered: take.take("ordered", false)?,
         };

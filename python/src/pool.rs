@@ -5,7 +5,7 @@
 //! sleep, they are *stuck*: they block, or have let go of the interpreter. One that computes is given ten milliseconds. Others
 //! are then woken, twice as many each time, up to a limit, and none while one that was woken still waits for the interpreter.
 //! So a handler that sleeps holds up nobody, and a burst costs no storm of wake-ups. Of those that are idle the last one is woken
-//! first: under a light load the others wait in vain, and end.
+//! first: under a light load the others wait in vain, and end. At the limit nobody is woken any more, and the log says so.
 //!
 //! ```text
 //! push ─▶ queue ─▶ worker ─▶ worker ─▶ …     at work: taken a job; stuck: and nothing moved for a millisecond
@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
@@ -40,6 +40,10 @@ const PATIENCE: u32 = 10;
 pub(crate) const IDLE: Duration = Duration::from_secs(10);
 /// Workers that wait for longer.
 const KEPT: usize = 2;
+
+/// How long nothing moves at the limit before the log says so, and how long it is silent then.
+const FULL: Duration = Duration::from_millis(100);
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// This process, or one that it comes from, has been forked.
 static FORKED: AtomicBool = AtomicBool::new(false);
@@ -242,10 +246,13 @@ impl Pool {
     fn watch(&self) {
         let mut state = self.lock();
         let mut looks = 0;
+        let mut moved = Instant::now();
+        let mut told: Option<Instant> = None;
         while !state.stopping {
             if state.queue.is_empty() {
                 state.watcher = Watcher::Asleep;
                 state = self.watch.wait(state).unwrap_or_else(PoisonError::into_inner);
+                moved = Instant::now();
                 continue;
             }
             let taken = state.taken;
@@ -254,6 +261,7 @@ impl Pool {
             if state.taken != taken || state.queue.is_empty() {
                 state.stalls = 0;
                 looks = 0;
+                moved = Instant::now();
                 continue;
             }
             looks += 1;
@@ -272,9 +280,34 @@ impl Pool {
             let workers = state.queue.len().min(1 << state.stalls.min(6));
             state.stalls += 1;
             let woken = self.call(&mut state, workers);
+            let waiting = state.queue.len();
+            let is_full = state.threads >= self.limit && woken.is_empty();
             drop(state);
             wake(&woken);
+            if is_full && moved.elapsed() >= FULL && told.is_none_or(|told| told.elapsed() >= SILENCE) {
+                told = Some(Instant::now());
+                self.tell_of_limit(waiting);
+            }
             state = self.lock();
+        }
+    }
+
+    /// Says in the log that all threads are held, which nobody else would: what comes only waits.
+    fn tell_of_limit(&self, waiting: usize) {
+        let limit = self.limit;
+        match self.name {
+            "erlen-event" => tracing::warn!(
+                target: "erlen",
+                "all {limit} threads of handlers are held by handlers that have not returned, and {waiting} more events, connects or \
+                 disconnects wait for one: make the handlers shorter, leave what takes long to start_background_task(), or raise \
+                 `max_event_threads` of SocketIO"
+            ),
+            "erlen-wsgi" => tracing::warn!(
+                target: "erlen",
+                "all {limit} threads of pages are held by requests that are not answered, and {waiting} more wait for one: make the \
+                 views shorter, or raise `threads`"
+            ),
+            _ => {}
         }
     }
 

@@ -1,10 +1,15 @@
 """The engine's bounds as options of the package, and keywords that are none."""
 from __future__ import annotations
 
+import concurrent.futures
+import threading
+
 import flask
 import pytest
 import requests
 from erlen.options import BOUNDS
+
+from engines import Running
 
 pytestmark = pytest.mark.only("erlen")
 
@@ -59,3 +64,59 @@ def test_what_is_no_number_in_the_environment_is_refused_by_its_name(sio_lib, ap
 def test_a_keyword_that_is_no_option_is_ignored_and_the_log_says_so(sio_lib, app, output, engine, name, words):
     assert sio_lib.SocketIO(app, **{name: 1}).test_client(app).is_connected()
     assert words in output.text()
+
+
+@pytest.mark.parametrize("bounded", [{"max_event_threads": 2}, "ERLEN_MAX_EVENT_THREADS"])
+def test_handlers_that_hold_all_threads_are_told_in_the_log_and_all_go_on_when_one_is_let_go(
+        sio_lib, app, serve, engine, output, seen, monkeypatch, bounded):
+    if isinstance(bounded, str):
+        monkeypatch.setenv(bounded, "2")
+        bounded = {}
+    socketio = sio_lib.SocketIO(app, **bounded)
+    go = [threading.Event(), threading.Event()]
+
+    @socketio.on("block")
+    def block(number):
+        seen.put(number)
+        assert go[number].wait(60)
+        return number
+
+    socketio.on("quick")(lambda: "quick")
+    live = serve(app, socketio)
+    one, two = live.websocket(), live.websocket()
+    for number in range(2):
+        one.emit("block", number, ack=number)
+    assert sorted([seen.next(), seen.next()]) == [0, 1]
+    for number in range(5):
+        two.emit("quick", ack=number)
+    text = output.until("all 2 threads of handlers", "start_background_task", "max_event_threads")
+    go[1].set()
+    assert one.next() == "431[1]"
+    assert sorted(two.next() for _ in range(5)) == [f'43{number}["quick"]' for number in range(5)]
+    go[0].set()
+    assert one.next() == "430[0]"
+    assert text.count("all 2 threads of handlers") == output.text().count("all 2 threads of handlers")
+
+
+def test_pages_that_hold_all_threads_are_told_in_the_log(sio_lib, app, engine, output, seen):
+    go = threading.Event()
+
+    @app.route("/block")
+    def block():
+        seen.put("begun")
+        return str(go.wait(60))
+
+    socketio = sio_lib.SocketIO(app)
+    run = Running(app, socketio, threads=1)
+    try:
+        url = f"http://127.0.0.1:{run.port()}/block"
+        with concurrent.futures.ThreadPoolExecutor(2) as executor:
+            pages = [executor.submit(requests.get, url, timeout=60) for _ in range(2)]
+            try:
+                assert seen.next() == "begun"
+                output.until("all 1 threads of pages", "`threads`")
+            finally:
+                go.set()
+            assert [page.result().text for page in pages] == ["True", "True"]
+    finally:
+        run.stop()

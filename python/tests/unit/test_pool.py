@@ -68,7 +68,7 @@ def test_surplus_threads_end(pool, meanwhile):
 
 
 def test_no_more_threads_than_the_limit():
-    engine = erlen._erlen.Engine(object(), event_threads=3)
+    engine = erlen._erlen.Engine(object(), max_event_threads=3)
     go = occupy(engine, 3)
     late = threading.Event()
     engine.submit(late.set)
