@@ -12,11 +12,11 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 from . import _erlen, aio, exceptions
 from .context import Client, Connection, isolated
-from .handlers import RESERVED, Handler, takes_argument
+from .handlers import RESERVED, Handler, is_passed_on_in_vain, takes_argument
 from .payload import arguments
 from .session import save
 
@@ -27,20 +27,29 @@ if TYPE_CHECKING:
 __all__ = ["Client", "Current", "Dispatcher", "current"]
 
 
-class Current(NamedTuple):
-    """Which event is handled here and now."""
+class Current:
+    """Which event is handled here and now. The copies of a context share it."""
 
-    socketio: SocketIO
-    socket: _erlen.Socket
-    client: Client
+    __slots__ = ("client", "event", "refusal", "socket", "socketio")
+
+    def __init__(self, socketio: SocketIO, socket: _erlen.Socket, client: Client, event: str) -> None:
+        self.socketio = socketio
+        self.socket = socket
+        self.client = client
+        self.event = event
+        """Its name; empty for the callback of an acknowledgement."""
+        self.refusal: Optional[dict[str, Any]] = None
+        """What the client is told whose connect handler has raised something."""
+
+    def raised(self, error: Exception) -> None:
+        """Whoever takes what a connect handler raises, and whatever they make of it: the client is not let in."""
+        if self.event == "connect" and self.refusal is None:
+            self.refusal = exceptions.refusal(error)
 
 
 T = TypeVar("T")
 
 current: ContextVar[Optional[Current]] = ContextVar("erlen.current", default=None)
-
-_refused: ContextVar[Optional[dict[str, Any]]] = ContextVar("erlen.refused", default=None)
-"""What the client is told whose connect handler has raised something."""
 
 
 class Dispatcher:
@@ -97,16 +106,16 @@ class Dispatcher:
             auth = socketio.codec.loads(auth_text) if auth_text is not None else None
         except (ValueError, RecursionError):
             return socketio.codec.dumps(exceptions.refusal(None))
-        _refused.set(None)
+        connecting = Current(socketio, socket, client, "connect")
         try:
-            result = self._handle(
-                socketio, socket, client, "connect", client.connection.environ, auth or None
-            )
+            result = self.handle(connecting, client.connection.environ, auth or None)
         except Exception as error:
             if not exceptions.refuses(error) and not isinstance(error, builtins.ConnectionRefusedError):
                 raise
             return socketio.codec.dumps(exceptions.refusal(error))
-        refusal = _refused.get()
+        if isinstance(result, aio.Later):
+            raise RuntimeError("a test client cannot connect in an async handler")
+        refusal = connecting.refusal
         if refusal is None and result is False:
             refusal = exceptions.refusal(None)
         return None if refusal is None else socketio.codec.dumps(refusal)
@@ -136,15 +145,16 @@ class Dispatcher:
                 'the arguments of the event "%s" from %s cannot be read: %s', name, client.sid, error
             )
             return
-        result = self._call(socketio, socket, client, handler, name, args)
-        if ack is not None:
+        result = self._call(Current(socketio, socket, client, name), handler, args)
+        # A test client in an async handler gets no answer of another one: its thread cannot wait for it.
+        if ack is not None and not isinstance(result, aio.Later):
             values = arguments(result)
             if not (socketio.codec.is_standard and ack.send_plain(values)):
                 ack.send(*socketio.codec.encode(values, name))
 
     def _disconnect(self, socket: _erlen.Socket, reason: str) -> None:
         socketio = self._socketio
-        self._handle(socketio, socket, self.client(socket), "disconnect", reason)
+        self.handle(Current(socketio, socket, self.client(socket), "disconnect"), reason)
 
     # Who handles it.
 
@@ -166,33 +176,27 @@ class Dispatcher:
             made: Client = socket.data
             return made
 
-    def _handle(
-        self, socketio: SocketIO, socket: _erlen.Socket, client: Client, event: str, *args: Any
-    ) -> Any:
-        """Finds the handler, a function before a class, and calls it."""
-        registry = socketio.registry
-        handler = registry.find(client.namespace, event) or registry.find_class(client.namespace)
-        return None if handler is None else self._call(socketio, socket, client, handler, event, args)
+    def handle(self, handled: Current, *args: Any) -> Any:
+        """Finds the handler of a connect or disconnect, a function before a class, and calls it. On the thread of async handlers the
+        result may be a `Later`.
+        """
+        registry, namespace = handled.socketio.registry, handled.client.namespace
+        handler = registry.find(namespace, handled.event) or registry.find_class(namespace)
+        return None if handler is None else self._call(handled, handler, args)
 
-    def _call(
-        self,
-        socketio: SocketIO,
-        socket: _erlen.Socket,
-        client: Client,
-        handler: Union[Handler, Namespace],
-        event: str,
-        args: Sequence[Any],
-    ) -> Any:
+    def _call(self, handled: Current, handler: Union[Handler, Namespace], args: Sequence[Any]) -> Any:
         """Calls it in the way of its kind."""
-        token = current.set(Current(socketio, socket, client))
+        token = current.set(handled)
         try:
             if not isinstance(handler, Handler):
-                return _trigger(handler, event, client.sid, *args)
+                return aio.finish(_trigger(handler, handled, args))
             if handler.raw:
-                return _call_raw(handler, client, event, args)
+                return aio.finish(_call_raw(handler, handled, args))
             # As upstream, the arguments of a catch-all are a list, and the event's name is the first.
-            seen = [event, *args] if handler.message == "*" else tuple(args)
-            return self.invoke(socketio, client, handler.call, handler.message, seen, handler.takes_argument)
+            seen = [handled.event, *args] if handler.message == "*" else tuple(args)
+            return self.invoke(
+                handled.socketio, handled.client, handler.call, handler.message, seen, handler.takes_argument
+            )
         finally:
             current.reset(token)
 
@@ -212,14 +216,30 @@ class Dispatcher:
         :param message: the event's name; None for the callback of an acknowledgement.
         :param takes: whether the handler of connect or disconnect takes its argument, where that is known.
         """
+        return aio.finish(_invoke(socketio, client, function, message, args, takes))
+
+
+def _invoke(
+    socketio: SocketIO,
+    client: Client,
+    function: Callable[..., Any],
+    message: Optional[str],
+    args: Sequence[Any],
+    takes: Optional[bool],
+) -> aio.Steps[Any]:
+    handled = current.get()
+    try:
         managed = socketio.manage_session
         with client.context(message, args, managed) as context:
             try:
-                result = aio.settle(function(*_passed(function, message, args, takes)))
+                if message in RESERVED:
+                    result = yield from _call_optional(function, args[-1:], (), takes)
+                else:
+                    result = function(*args)
+                    while aio.is_pending(result):
+                        result = yield result
             except Exception as error:
-                if message == "connect":
-                    # Whoever takes it, and whatever they make of it: the client is not let in.
-                    _refused.set(exceptions.refusal(error))
+                _note(handled, client, error)
                 if exceptions.refuses(error):
                     raise
                 on_error = socketio.exception_handlers.get(
@@ -227,38 +247,73 @@ class Dispatcher:
                 )
                 if on_error is None:
                     raise
-                return aio.settle(on_error(error))
+                result = on_error(error)
+                while aio.is_pending(result):
+                    result = yield result
+                return result
             if not managed:
                 save(client.connection.app, context.session)
             return result
+    except Exception as error:
+        _note(handled, client, error)
+        raise
 
 
-def _passed(
-    function: Callable[..., Any], message: Optional[str], args: Sequence[Any], takes: Optional[bool]
-) -> Sequence[Any]:
-    """What the function is called with: those of connect and disconnect may leave their argument out."""
-    if message not in RESERVED:
-        return args
+def _note(handled: Optional[Current], client: Client, error: Exception) -> None:
+    if handled is not None and handled.client is client:
+        handled.raised(error)
+
+
+def _call_optional(
+    function: Callable[..., Any], args: Sequence[Any], shorter: Sequence[Any], takes: Optional[bool]
+) -> aio.Steps[Any]:
+    """Calls a handler of connect or disconnect, which may leave out its last argument.
+
+    :param shorter: the arguments without it.
+    :param takes: whether its signature takes it; None, if that has not been looked at.
+    """
     if takes is None:
         takes = takes_argument(function)
-    return args[-1:] if takes else ()
+    try:
+        result = function(*(args if takes else shorter))
+        while aio.is_pending(result):
+            result = yield result
+        return result
+    except TypeError as error:
+        if not takes or not is_passed_on_in_vain(error, args[-1]):
+            raise
+    result = function(*shorter)
+    while aio.is_pending(result):
+        result = yield result
+    return result
 
 
-def _trigger(instance: Namespace, event: str, *args: Any) -> Any:
+def _trigger(instance: Namespace, handled: Current, args: Sequence[Any]) -> aio.Steps[Any]:
     """Lets a class namespace handle an event; its `error` method, if it has one, sees what it raises."""
     try:
-        return aio.settle(instance.trigger_event(event, *args))
+        result = instance.trigger_event(handled.event, handled.client.sid, *args)
+        while aio.is_pending(result):
+            result = yield result
+        return result
     except Exception as error:
+        handled.raised(error)
         on_error: Optional[Callable[[Exception], Any]] = getattr(instance, "error", None)
         if on_error is None:
             raise
-        return aio.settle(on_error(error))
+        result = on_error(error)
+        while aio.is_pending(result):
+            result = yield result
+        return result
 
 
-def _call_raw(handler: Handler, client: Client, event: str, args: Sequence[Any]) -> Any:
+def _call_raw(handler: Handler, handled: Current, args: Sequence[Any]) -> aio.Steps[Any]:
     """Calls a function of `socketio.server` as python-socketio does: names that a `'*'` stands for, then the sid."""
-    names = [event] if handler.message == "*" else []
-    names += [client.namespace] if handler.namespace == "*" else []
-    if event in RESERVED and not handler.takes_argument:
-        args = args[:-1]
-    return aio.settle(handler.call(*names, client.sid, *args))
+    names = [handled.event] if handler.message == "*" else []
+    names += [handled.client.namespace] if handler.namespace == "*" else []
+    args = [*names, handled.client.sid, *args]
+    if handled.event in RESERVED:
+        return (yield from _call_optional(handler.call, args, args[:-1], handler.takes_argument))
+    result = handler.call(*args)
+    while aio.is_pending(result):
+        result = yield result
+    return result

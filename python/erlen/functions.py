@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import flask
 
+from . import aio
 from .context import addressee
 from .dispatch import current
 
@@ -101,12 +102,14 @@ def call(
     ignore_queue: bool = False,
     **ignored: Any,
 ) -> Any:
-    """Emits to one client, and waits for its acknowledgement.
+    """Emits to one client, and waits for its acknowledgement. In an async handler: `await asyncio.to_thread(call, …)`, since all
+    others of them would wait too.
 
     :returns: None, the one argument, or a tuple of them.
     """
     where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
     target = _target(to, room, False)
+    aio.warn_of_waiting("call")
     return _socketio().call(
         event, *args, namespace=where, to=target, timeout=timeout, ignore_queue=ignore_queue
     )
@@ -163,7 +166,8 @@ def rooms(sid: Optional[str] = None, namespace: Optional[str] = None) -> list[Ro
 
 
 def disconnect(sid: Optional[str] = None, namespace: Optional[str] = None, silent: bool = False) -> None:
-    """Disconnects the client, or another, from the namespace: its disconnect handler runs before this returns.
+    """Disconnects the client, or another, from the namespace: its disconnect handler runs before this returns. An async one that
+    waits for something goes on after it, where this is called by an async handler.
 
     :param silent: ignored.
     """

@@ -1,19 +1,23 @@
 """What is registered for events: functions, class namespaces, and which of them an event is for.
 
-Signatures are looked at when a handler is registered, not by catching a TypeError when it runs.
+Signatures are looked at when a handler is registered, not by catching a TypeError when it runs. Where one says nothing, as that of
+a decorator's `*args` does, the TypeError is looked at: only that of the decorator's own call of the handler counts.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
+import traceback
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 if TYPE_CHECKING:
     from .namespace import Namespace
 
-__all__ = ["RESERVED", "Handler", "Registry", "takes_argument"]
+__all__ = ["RESERVED", "Handler", "Registry", "is_passed_on_in_vain", "takes_argument"]
 
 RESERVED = frozenset({"connect", "disconnect"})
 """The events of a connection, which `'*'` does not catch and a client cannot send."""
@@ -126,3 +130,42 @@ def _takes_argument(function: Callable[..., Any], before: tuple[Any, ...]) -> bo
                 continue
             return bool(argument)
     return True
+
+
+_TOO_MANY = re.compile(r"(.+)\(\) takes .*positional arguments? but \d+ (?:was|were) given")
+_BETWEEN = ("asyncio", "concurrent", "erlen")
+"""Packages that stand between the call of a handler and the handler."""
+
+
+def is_passed_on_in_vain(error: TypeError, argument: Any) -> bool:
+    """Whether a decorator has got an argument in its `*args`, and the function that it passes them on to does not take it. Nothing
+    of that function has run then.
+    """
+    named = _TOO_MANY.match(str(error))
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    while frames and frames[0].f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        del frames[0]
+    if named is None or not frames:
+        return False
+    return all(_passes_on(frame, argument) for frame in frames) and named[1] in _held(frames[-1])
+
+
+def _passes_on(frame: FrameType, argument: Any) -> bool:
+    """Whether the argument is in what a function takes as `*args`: by that it could not say whether it wants it."""
+    code = frame.f_code
+    if not code.co_flags & inspect.CO_VARARGS:
+        return False
+    rest = frame.f_locals.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
+    return any(given is argument for given in rest)
+
+
+def _held(frame: FrameType) -> set[str]:
+    """The names of the functions that a decorator may call: those of its closure, of its variables, of the attributes of its `self`."""
+    values = list(frame.f_locals.values())
+    for name in frame.f_code.co_varnames[:1]:
+        values += getattr(frame.f_locals.get(name), "__dict__", {}).values()
+    names: set[str] = set()
+    for value in values:
+        function = getattr(value, "__func__", getattr(value, "func", value))
+        names.update(str(getattr(function, name, "")) for name in ("__qualname__", "__name__"))
+    return names

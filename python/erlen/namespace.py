@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Optional
 
+from . import aio
 from .dispatch import current
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ class Namespace:
 
     :param namespace: its name; None is `/`.
 
-    An instance is registered by :meth:`SocketIO.on_namespace`. `self.socketio` is then the SocketIO, `self.server` its server.
+    An instance is registered by :meth:`SocketIO.on_namespace`. `self.socketio` is then the SocketIO, `self.server` its server; before,
+    both are None.
     """
 
-    socketio: SocketIO
-    server: Server
+    socketio: SocketIO = None  # type: ignore[assignment]
+    server: Server = None  # type: ignore[assignment]
 
     def __init__(self, namespace: Optional[str] = None) -> None:
         self.namespace = namespace or "/"
@@ -104,6 +106,7 @@ class Namespace:
         ignore_queue: bool = False,
     ) -> Any:
         """Emits to one client, and waits for its acknowledgement."""
+        aio.warn_of_waiting("self.call")
         return self.server.call(
             event,
             data=data,

@@ -17,6 +17,7 @@ import flask
 from . import _erlen, aio, background, flask_run, green, naming, options
 from .context import Connection
 from .dispatch import Current, Dispatcher, current
+from .handlers import RESERVED as _COMES_OR_GOES
 from .handlers import Registry
 from .namespace import Namespace
 from .payload import Codec, arguments
@@ -171,18 +172,19 @@ class SocketIO:
         :param namespace: `/` unless given; `'*'` is every namespace.
         """
 
+        name = namespace or "/"
+
         def register(handler: F) -> F:
-            self.on_event(message, handler, namespace)
+            self.handlers.append((message, handler, name))
+            self.registry.add(name, message, handler)
+            self._open_namespaces()
             return handler
 
         return register
 
     def on_event(self, message: str, handler: Callable[..., Any], namespace: Optional[str] = None) -> None:
-        """Registers a function for an event, in place of an earlier one."""
-        name = namespace or "/"
-        self.handlers.append((message, handler, name))
-        self.registry.add(name, message, handler)
-        self._open_namespaces()
+        """Registers a function for an event, in place of an earlier one. As :meth:`on`, which a subclass may override."""
+        self.on(message, namespace=namespace)(handler)
 
     @overload
     def event(self, __function: F) -> F: ...
@@ -193,8 +195,7 @@ class SocketIO:
     def event(self, *args: Any, **kwargs: Any) -> Any:
         """Registers a function for the event of its name; a decorator, with or without a namespace."""
         if len(args) == 1 and not kwargs and callable(args[0]):
-            self.on_event(args[0].__name__, args[0])
-            return args[0]
+            return self.on(args[0].__name__)(args[0])
 
         def register(handler: F) -> F:
             return self.on(handler.__name__, *args, **kwargs)(handler)
@@ -321,6 +322,7 @@ class SocketIO:
             raise TypeError("call() takes one payload: give several arguments as a tuple")
         server = self._require_server()
         data = args[0] if args else None
+        aio.warn_of_waiting("socketio.call")
         return server.call(event, data, to=to or room, namespace=namespace, timeout=timeout)
 
     def close_room(self, room: Any, namespace: Optional[str] = None) -> None:
@@ -516,11 +518,16 @@ class SocketIO:
             engine.namespace(name, connect, disconnect, self.registry.events(name))
 
     def _socket(self, sid: Any, namespace: str) -> Optional[_erlen.Socket]:
-        """The socket of a client; that of the event that is handled also while it leaves."""
+        """The socket of a client; that which connects or leaves by the event that is handled, too."""
         handled = current.get()
         if self._is_childs:
             return None
-        if handled is not None and handled.client.sid == sid and handled.client.namespace == namespace:
+        if (
+            handled is not None
+            and handled.client.sid == sid
+            and handled.client.namespace == namespace
+            and (handled.event in _COMES_OR_GOES or handled.socket.connected)
+        ):
             return handled.socket
         if self._engine is None or not isinstance(sid, str):
             return None
@@ -582,7 +589,7 @@ class SocketIO:
             socket = self._socket(handled.client.sid, handled.client.namespace)
             if socket is None:
                 return
-            token = current.set(Current(self, socket, handled.client))
+            token = current.set(Current(self, socket, handled.client, ""))
             try:
                 self._dispatcher.invoke(self, handled.client, callback, None, args)
             finally:
@@ -599,10 +606,17 @@ class SocketIO:
         if not socket.disconnect():
             return
         self.logger.info("Disconnecting %s [%s]", sid, namespace)
+        result = None
         try:
-            self._dispatcher._handle(self, socket, client, "disconnect", Reason.SERVER_DISCONNECT)
+            result = self._dispatcher.handle(
+                Current(self, socket, client, "disconnect"), Reason.SERVER_DISCONNECT
+            )
         finally:
-            socket.disconnected()
+            # Until then the handler has the client's rooms.
+            if isinstance(result, aio.Later):
+                result.add_done_callback(lambda _: socket.disconnected())
+            else:
+                socket.disconnected()
 
 
 def _event_name(event: Union[str, int]) -> str:

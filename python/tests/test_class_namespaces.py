@@ -37,6 +37,11 @@ def test_the_attributes_of_a_registered_namespace(sio_lib, make, socketio):
     assert instance.namespace == "/n"
 
 
+def test_the_attributes_of_a_namespace_that_is_not_registered(sio_lib):
+    instance = sio_lib.Namespace("/n")
+    assert (instance.socketio, instance.server) == (None, None)
+
+
 def test_a_namespace_registered_before_init_app(sio_lib, app):
     socketio = sio_lib.SocketIO()
 
@@ -343,3 +348,104 @@ def test_names_that_are_no_handlers_cannot_be_reached(sio_lib, make):
     client = live.websocket("/n")
     for name in ("private", "emit_secret", "emit", "", "__class__"):
         assert client.ask(name, namespace="/n") == "[]"
+
+
+def swallow(self, event, *args):
+    """A `trigger_event` that makes nothing of what is raised."""
+    try:
+        return super(type(self), self).trigger_event(event, *args)
+    except ValueError:
+        return True
+
+
+def fail(self, event, *args):
+    """A `trigger_event` that raises by itself."""
+    if event == "connect":
+        raise ValueError("not in")
+    return super(type(self), self).trigger_event(event, *args)
+
+
+def ask(self, event, *args):
+    """A `trigger_event` that has the method called under a name of its own."""
+    return self.socketio._handle_event(self.on_connect, "of its own", self.namespace, *args)
+
+
+@pytest.mark.only("erlen")
+@pytest.mark.parametrize("handler", [None, "namespace", "default"], ids=lambda handler: f"{handler} error handler")
+@pytest.mark.parametrize("trigger", [None, swallow, fail, ask])
+@pytest.mark.parametrize("error", [None, lambda self, error: True, lambda self, error: None])
+def test_a_connect_that_raises_lets_nobody_in_whoever_takes_the_exception(sio_lib, socketio, make, seen, handler, trigger,
+                                                                          error):
+    class Methods(sio_lib.Namespace):
+        def on_connect(self, *args):
+            raise ValueError("not in")
+
+        def on_disconnect(self, reason):
+            seen.put(reason)
+
+    if trigger is not None:
+        Methods.trigger_event = trigger
+    if error is not None:
+        Methods.error = error
+    if handler == "namespace":
+        socketio.on_error("/n")(lambda error: True)
+    elif handler == "default":
+        socketio.on_error_default(lambda error: True)
+    socketio.on("alive")(lambda: "alive")
+    _, live = make(Methods)
+    client = live.websocket()
+    assert client.connect("/n") == '44/n,{"message":"Connection rejected by server"}'
+    assert client.ask("alive") == '["alive"]'
+    assert seen.all() == []
+
+
+@pytest.mark.only("erlen")
+def test_a_refusal_that_the_error_method_takes_keeps_its_words(sio_lib, make):
+    class Methods(sio_lib.Namespace):
+        def trigger_event(self, event, *args):
+            raise sio_lib.ConnectionRefusedError("nope", 5)
+
+        def error(self, error):
+            return True
+
+    _, live = make(Methods)
+    assert live.websocket(namespace=None).connect("/n") == '44/n,{"message":"nope","data":5}'
+
+
+@pytest.mark.only("erlen")
+def test_what_another_client_s_disconnect_handler_raises_refuses_nobody(sio_lib, socketio, make, seen):
+    class Methods(sio_lib.Namespace):
+        def on_connect(self):
+            for sid, _ in list(socketio.server.manager.get_participants("/n", None)):
+                if sid != flask.request.sid:
+                    self.disconnect(sid)
+
+        def on_disconnect(self, reason):
+            raise ValueError(reason)
+
+        def error(self, error):
+            seen.put(str(error))
+
+    _, live = make(Methods)
+    one, two = live.websocket("/n"), live.websocket("/n")
+    assert seen.next() == "server disconnect"
+    assert one.next() == "41/n,"
+    assert live.before_fence(two, "/n") == []
+
+
+@pytest.mark.only("erlen")
+def test_a_session_that_cannot_be_saved_lets_nobody_in(sio_lib, app, serve):
+    class Interface(flask.sessions.SecureCookieSessionInterface):
+        def save_session(self, app, session, response):
+            raise ValueError("not saved")
+
+    class Methods(sio_lib.Namespace):
+        def on_connect(self):
+            flask.session["a"] = 1
+
+        trigger_event = swallow
+
+    app.session_interface = Interface()
+    socketio = sio_lib.SocketIO(app, manage_session=False)
+    socketio.on_namespace(Methods("/n"))
+    assert serve(app, socketio).websocket(namespace=None).connect("/n").startswith("44/n,")

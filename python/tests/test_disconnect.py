@@ -157,6 +157,62 @@ def test_an_emit_after_disconnect_goes_nowhere(sio_lib, app, socketio, serve, se
     assert client.early == []
 
 
+def rooms_of(sio_lib, sid):
+    """The rooms that a client is in, and what becomes of joining one."""
+    try:
+        sio_lib.join_room("late", sid)
+    except (KeyError, ValueError) as error:
+        return sio_lib.rooms(sid), type(error)
+    return sio_lib.rooms(sid), "joined"
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_disconnect_has_left_all_rooms_when_it_returns(sio_lib, app, socketio, serve, seen, others):
+    socketio.on("join")(sio_lib.join_room)
+    socketio.on("disconnect")(lambda reason: seen.put(sio_lib.rooms()))
+
+    @socketio.on("leave")
+    def leave():
+        sid = flask.request.sid
+        sio_lib.disconnect()
+        seen.put(rooms_of(sio_lib, sid))
+        sio_lib.leave_room("r")
+        sio_lib.disconnect()
+        seen.put([sid for sid, _ in socketio.server.manager.get_participants("/", "r")])
+
+    live = serve(app, socketio)
+    client = live.websocket()
+    staying = [live.websocket()] if others else []
+    for each in [client, *staying]:
+        each.ask("join", "r")
+    client.emit("leave")
+    assert sorted(seen.next()) == sorted([client.sid, "r"])
+    assert seen.next() == ([], KeyError if others else ValueError)
+    assert seen.next() == [other.sid for other in staying]
+    assert seen.all() == []
+
+
+def test_a_client_that_has_left_by_itself_is_in_no_room_of_a_handler_that_runs_still(sio_lib, app, socketio, serve, seen,
+                                                                                    eventually):
+    gone = threading.Event()
+
+    @socketio.on("work")
+    def work():
+        sid = flask.request.sid
+        sio_lib.join_room("r")
+        seen.put("begun")
+        gone.wait(10)
+        seen.put(rooms_of(sio_lib, sid))
+
+    client = serve(app, socketio).websocket()
+    client.emit("work")
+    assert seen.next() == "begun"
+    client.drop()
+    eventually(lambda: "r" not in socketio.server.manager.rooms.get("/", {}))
+    gone.set()
+    assert seen.next() == ([], ValueError)
+
+
 def test_a_handler_disconnects_another_client(sio_lib, app, socketio, serve, seen):
     socketio.on("disconnect")(lambda reason: seen.put((flask.request.sid, reason)))
     socketio.on("kick")(lambda sid: sio_lib.disconnect(sid))

@@ -274,3 +274,25 @@ def test_a_decorated_connect_handler_gets_what_its_inner_function_takes(app, soc
 
     socketio.test_client(app, auth={"a": 1}).disconnect()
     assert got == [("connect", {"a": 1}), "disconnect"]
+
+
+@pytest.mark.parametrize("register", [
+    lambda socketio, handler: socketio.on("e")(handler),
+    lambda socketio, handler: socketio.on_event("e", handler),
+    lambda socketio, handler: socketio.event(handler),
+    lambda socketio, handler: socketio.event(namespace="/")(handler),
+])
+def test_a_subclass_is_asked_by_its_on_whichever_way_a_handler_is_registered(sio_lib, app, register):
+    class Noting(sio_lib.SocketIO):
+        def on(self, message, namespace=None):
+            asked.append((message, namespace or "/"))
+            return super().on(message, namespace)
+
+    def e():
+        return "answer"
+
+    asked = []
+    socketio = Noting(app)
+    register(socketio, e)
+    assert asked == [("e", "/")]
+    assert socketio.test_client(app).emit("e", callback=True) == "answer"
