@@ -89,7 +89,8 @@ class Listener:
         """Blocks until it has ended (True) or the time is over. Runs Python's signal handlers meanwhile, when
         called on the main thread."""
     def stop(self, spread: float = 0.0, grace: float = 5.0) -> None:
-        """Stops listening at once, closes sessions over `spread` seconds, cuts the rest after `grace`. Does not block."""
+        """Stops listening at once, closes sessions over `spread` seconds, cuts the rest after `grace`. Does not block. A second call
+        without grace ends the waits for it, whatever is left."""
 
 @final
 class TestClient:
@@ -177,5 +178,6 @@ class Engine:
     def submit(self, function: Callable[[], None]) -> None:
         """Runs a function on a worker thread of the events."""
     def load(self) -> tuple[int, int]: ...  # worker threads of the events, and jobs that wait for them
-    def shutdown(self) -> None:
-        """Ends all sessions, and the worker threads, each after its job."""
+    def shutdown(self, patience: float) -> bool:
+        """Ends all sessions, and the worker threads, each after its job. Waits for these for so many seconds; whether they have ended.
+        To be called until they have, or with 0, after which they are waited for nowhere else."""

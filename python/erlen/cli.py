@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Optional
+import traceback
+from typing import TYPE_CHECKING, Any, Optional
 
 import click
 
-from . import __version__, loading
+from . import __version__, loading, reloading
 from .install import install_as_flask_socketio
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 __all__ = ["main"]
 
@@ -59,13 +63,10 @@ def run(
     if debug is not None:
         os.environ["FLASK_DEBUG"] = "1" if debug else "0"
     try:
-        application = loading.load(app)
-    except loading.NotFound as error:
-        click.echo(f"erlen: {error}", err=True)
-        sys.exit(2)
-    except loading.RunWhileLoading as error:
-        click.echo(f"erlen: {error.code}", err=True)
-        sys.exit(2)
+        application, stands_in = loading.load(app), False
+    except (Exception, loading.RunWhileLoading) as error:
+        # A reloader's child waits for the next change of a file.
+        application, stands_in = _without(error), True
     socketio = loading.socketio_of(application)
     if socketio is None:
         from .socketio import SocketIO
@@ -77,11 +78,37 @@ def run(
             host=host,
             port=port,
             debug=debug,
-            use_reloader=reload,
+            use_reloader=True if stands_in else reload,
             threads=threads,
             certfile=certfile,
             keyfile=keyfile,
         )
-    except ValueError as error:
-        click.echo(f"erlen: {error}", err=True)
-        sys.exit(2)
+    except loading.MISCONFIGURED as error:
+        sys.exit(_refused(str(error)))
+
+
+def _without(error: BaseException) -> Flask:
+    """Says why the application cannot be loaded. For the reloader's child there is another one in its place, others end here."""
+    said: Optional[str] = str(error.code if isinstance(error, SystemExit) else error)
+    if isinstance(error, Exception) and not isinstance(error, loading.NotFound):
+        said = loading.sentence(error)
+    if not reloading.is_child():
+        if said is None:
+            raise error
+        sys.exit(_refused(said))
+    if said is None:
+        traceback.print_exception(type(error), error, error.__traceback__)
+    click.echo(f"erlen: {said or 'the application cannot be loaded'}", err=True)
+    failure = error if isinstance(error, Exception) else RuntimeError(said)
+    trace = failure.__traceback__
+
+    def pages(environ: dict[str, Any], start_response: Any) -> Any:
+        raise failure.with_traceback(trace)
+
+    return loading.stand_in(pages)
+
+
+def _refused(said: str) -> int:
+    """Says what is wrong. The exit code."""
+    click.echo(f"erlen: {said}", err=True)
+    return 2

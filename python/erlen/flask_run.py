@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 from typing import Any
+
+from . import loading
 
 __all__ = ["take_over"]
 
@@ -19,26 +23,23 @@ def take_over() -> None:
     if getattr(original, "_is_erlens", False):
         return
 
-    def run_simple(hostname: str, port: int, application: Any, *args: Any, **kwargs: Any) -> None:
-        from . import loading
+    parameters = inspect.signature(original)
 
+    @functools.wraps(original)
+    def run_simple(hostname: str, port: int, application: Any, *args: Any, **kwargs: Any) -> None:
         socketio = loading.socketio_of(application)
         if socketio is None:
             original(hostname, port, application, *args, **kwargs)
             return
-        from .run import run
-
-        run(
-            socketio,
-            application,
-            hostname,
-            port,
-            debug=bool(kwargs.get("use_debugger")) or application.debug,
-            use_reloader=bool(kwargs.get("use_reloader")),
-            reloader_options={"exclude_patterns": kwargs.get("exclude_patterns")},
-            extra_files=list(kwargs.get("extra_files") or []),
-            ssl_context=kwargs.get("ssl_context"),
-        )
+        given = parameters.bind(hostname, port, application, *args, **kwargs)
+        given.apply_defaults()
+        keywords = dict(given.arguments)
+        for name in ("hostname", "port", "application"):
+            del keywords[name]
+        try:
+            socketio.run(application, hostname, port, **keywords)
+        except loading.MISCONFIGURED as error:
+            raise SystemExit(f"flask run: {error}") from None
 
     run_simple._is_erlens = True  # type: ignore[attr-defined]
     werkzeug.serving.run_simple = run_simple

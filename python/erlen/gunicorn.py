@@ -8,22 +8,27 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from flask import Flask
 from gunicorn import sock
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers import base
 
 from . import green, loading, tls
+from .ending import Ending
 from .install import install_as_flask_socketio
 from .relay import Over, Relay, handed
 
 if TYPE_CHECKING:
-    from flask import Flask
-
     from . import _erlen
     from .socketio import SocketIO
 
 __all__ = ["Worker"]
+
+BOOT_ERROR: int = Arbiter.WORKER_BOOT_ERROR
+LOAD_ERROR: int = Arbiter.APP_LOAD_ERROR
+"""A worker's exit codes that stop gunicorn, which would start another one after any other."""
 
 # gunicorn imports its worker's class before the application: from here on an application is being loaded, in which
 # `flask_socketio` is Erlen.
@@ -34,54 +39,97 @@ install_as_flask_socketio()
 class Worker(base.Worker):  # type: ignore[misc]
     """Serves a Flask application and its clients on gunicorn's sockets."""
 
+    wsgi: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.cfg.workers > 1:
-            self.log.error(
-                "%s workers are asked for, and Erlen has one: it uses all cores by itself, "
+            self._refuse(
+                f"{self.cfg.workers} workers are asked for, and Erlen has one: it uses all cores by itself, "
                 "and clients of one process are not known to another. Start gunicorn with -w 1",
-                self.cfg.workers,
+                BOOT_ERROR,
             )
-            sys.exit(3)
+
+    def load_wsgi(self) -> None:
+        """Loads the application. What Erlen finds wrong in it ends gunicorn by one line, since another try would be no better."""
+        try:
+            super().load_wsgi()
+        except loading.MISCONFIGURED as error:
+            said = loading.sentence(error)
+            if said is None:
+                raise
+            self._refuse(said)
 
     def run(self) -> None:
         """Serves until gunicorn says that it is over."""
         from .socketio import SocketIO
 
-        app = _flask_of(self.wsgi)
+        app = self._flask_app()
         socketio = loading.socketio_of(app)
         if socketio is None:
             socketio = SocketIO(app)
         socketio._hub = green.hub()
-        with handed(_secured(self.cfg), socketio._hub) as over:
-            self._serve(socketio, app, over)
+        try:
+            secured = _secured(self.cfg)
+        except (OSError, ValueError) as error:
+            self._refuse(f"TLS: {error}", BOOT_ERROR)
+        with handed(secured, socketio._hub) as over:
+            served = [socketio, *socketio._beside(app)]
+            try:
+                listeners = self._listen(served, app, over)
+            except loading.MISCONFIGURED as error:
+                self._refuse(str(error))
+            for each in served:
+                each._listens(listeners[0])
+            self._wait(socketio, listeners)
+            left = Ending(listeners[0]).left()
+            for each in served:
+                each._over(left)
 
-    def _serve(self, socketio: SocketIO, app: Flask, over: Over) -> None:
+    def _listen(self, served: list[SocketIO], app: Flask, over: Over) -> list[_erlen.Listener]:
+        """Serves from here on.
+
+        :raises ValueError, NotImplementedError: an option of the application's.
+        """
         entry = over.application(self.wsgi) if isinstance(over, Relay) else self.wsgi
-        engine = socketio._serve(app, entry)
-        beside = socketio._beside(app)
-        listeners = []
-        for listening in self.sockets:
-            name = listening.getsockname()
+        names = [listening.getsockname() for listening in self.sockets]
+        for name in names:
             if not isinstance(name, tuple):
-                self.log.error("Erlen listens on TCP alone, and not on %s", name)
-                sys.exit(3)
-            listeners.append(
-                engine.listen(
-                    name[0],
-                    name[1],
-                    socketio._hosted(entry),
-                    threads=max(self.cfg.threads, 100),
-                    tls=over,
-                    fd=listening.fileno(),
-                    also=[other._serve(app, entry) for other in beside],
+                self._refuse(
+                    f"Erlen listens on TCP alone, and not on {name}: start gunicorn with -b 127.0.0.1:5000, "
+                    "and let the proxy connect to that",
+                    BOOT_ERROR,
                 )
+        engine, *others = [each._serve(app, entry) for each in served]
+        return [
+            engine.listen(
+                name[0],
+                name[1],
+                served[0]._hosted(entry),
+                threads=max(self.cfg.threads, 100),
+                tls=over,
+                fd=listening.fileno(),
+                also=others,
             )
-        for served in (socketio, *beside):
-            served._listens(listeners[0])
-        self._wait(socketio, listeners)
-        for served in (socketio, *beside):
-            served._over()
+            for name, listening in zip(names, self.sockets)
+        ]
+
+    def _refuse(self, said: str, code: int = LOAD_ERROR) -> NoReturn:
+        """Ends gunicorn, its other workers too."""
+        self.log.error("%s", said)
+        sys.exit(code)
+
+    def _flask_app(self) -> Flask:
+        """The Flask application that gunicorn has loaded."""
+        app: Any = _flask_of(self.wsgi)
+        if isinstance(app, Flask):
+            return app
+        if self.cfg.reload and getattr(self.wsgi, "__module__", "") == "gunicorn.util":
+            # Its own, which says what is wrong until a file changes.
+            told = loading.stand_in(self.wsgi)
+            self.wsgi = told
+            return told
+        self._refuse(f"Erlen serves Flask applications, and {self.wsgi!r} is none")
 
     def _wait(self, socketio: SocketIO, listeners: list[_erlen.Listener]) -> None:
         """Waits for the end, and for what is under way then."""

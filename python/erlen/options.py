@@ -9,9 +9,9 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
+from typing import TYPE_CHECKING, Any, Optional, TypedDict, TypeVar, Union
 
 import flask
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Options", "async_mode", "check", "codec", "engine", "logger", "path"]
 
 _log = logging.getLogger("erlen")
+
+T = TypeVar("T")
 
 ASYNC_MODES = ("eventlet", "gevent_uwsgi", "gevent", "threading")
 TRANSPORTS = ("polling", "websocket")
@@ -193,21 +195,56 @@ def logger(name: str, wanted: Any) -> logging.Logger:
     return found
 
 
+def number(name: str, value: Any, kind: Callable[[Any], T]) -> T:
+    """The number that an option is.
+
+    :raises ValueError: it is none, with its name.
+    """
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} must be a number, and not {value!r}") from None
+
+
 def heartbeat(interval: Any) -> tuple[float, float]:
-    """`ping_interval`: a number of seconds, or a pair whose second is how much more the clients are told."""
-    seconds, grace = interval if isinstance(interval, (tuple, list)) else (interval, 0)
-    return float(seconds), float(grace)
+    """`ping_interval`: a number of seconds, or a pair whose second is how much more the clients are told.
+
+    :raises ValueError: it is neither.
+    """
+    pair = interval if isinstance(interval, (tuple, list)) else (interval, 0)
+    if len(pair) != 2:
+        raise ValueError(f"ping_interval must be a number or a pair of them, and not {interval!r}")
+    return number("ping_interval", pair[0], float), number("ping_interval", pair[1], float)
 
 
 def cookie(given: Any) -> Optional[list[tuple[str, Any]]]:
-    """The cookie's name, and its attributes: those that are None or False are left out."""
+    """The cookie's name, and its attributes: those that are None or False are left out.
+
+    :raises ValueError: it is no cookie.
+    """
     if not given:
         return None
     if isinstance(given, str):
         return [(given, True), ("path", "/"), ("SameSite", "Lax")]
+    if not isinstance(given, Mapping):
+        raise ValueError(f"cookie must be a name, or a dict with a name and attributes, and not {given!r}")
     attributes = {key: value() if callable(value) else value for key, value in given.items()}
     name = attributes.pop("name", "io")
     return [(name, True), *attributes.items()]
+
+
+def origins(given: Any) -> Any:
+    """`cors_allowed_origins`.
+
+    :raises ValueError: it is nothing that origins can be.
+    """
+    if given is None or isinstance(given, str) or callable(given):
+        return given
+    if not isinstance(given, Iterable) or isinstance(given, bytes):
+        raise ValueError(
+            f"cors_allowed_origins must be an origin, a list of them, or a function, and not {given!r}"
+        )
+    return list(given)
 
 
 def path(options: dict[str, Any]) -> str:
@@ -224,7 +261,7 @@ def mounted(path: str) -> str:
 
 def engine(options: dict[str, Any], ask_handshake: bool) -> dict[str, Any]:
     """The engine's options. `ask_handshake`: a handshake passes WSGI middleware."""
-    origins = options.get("cors_allowed_origins")
+    allowed = origins(options.get("cors_allowed_origins"))
     ping_interval, ping_grace = heartbeat(options.get("ping_interval", 25))
     return {
         **bounds(options, os.environ),
@@ -233,12 +270,12 @@ def engine(options: dict[str, Any], ask_handshake: bool) -> dict[str, Any]:
         "allow_upgrades": bool(options.get("allow_upgrades", True)),
         "ping_interval": ping_interval,
         "ping_grace": ping_grace,
-        "ping_timeout": float(options.get("ping_timeout", 20)),
-        "max_payload": int(options.get("max_http_buffer_size", 1_000_000)),
+        "ping_timeout": number("ping_timeout", options.get("ping_timeout", 20), float),
+        "max_payload": number("max_http_buffer_size", options.get("max_http_buffer_size", 1_000_000), int),
         "cookie": cookie(options.get("cookie")),
-        "cors": cors.option(origins),
+        "cors": cors.option(allowed),
         "cors_credentials": bool(options.get("cors_credentials", True)),
-        "ask_handshake": ask_handshake or callable(origins),
+        "ask_handshake": ask_handshake or callable(allowed),
         "always_connect": bool(options.get("always_connect", False)),
         "ordered": options.get("async_handlers", True) is not True,
     }

@@ -1,20 +1,19 @@
 """`SocketIO.run`: serves a Flask application and its clients until it is stopped.
 
-Also what `erlen run` and `flask run` call. Not the gunicorn worker, which has sockets and signals of its own.
+Also what `erlen run` and `flask run` call. Not the gunicorn worker, which has sockets and signals of its own. The reloader is in
+reloading.py, the end in ending.py.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Optional
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from . import green, loading, tls
+from . import green, loading, reloading, tls
+from .ending import Ending
 from .relay import Over, Relay, handed
 
 if TYPE_CHECKING:
@@ -25,32 +24,55 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-GRACE = 5.0
-"""Seconds that clients have to go, once it was stopped."""
-
 IGNORED = frozenset(
     {
+        # Flask's and Flask-SocketIO's own.
         "allow_unsafe_werkzeug",
-        "ciphers",
-        "environ",
-        "exclude_patterns",
-        "keepalive",
         "load_dotenv",
-        "log",
-        "log_format",
         "log_output",
-        "max_size",
+        # Werkzeug's `run_simple`.
         "passthrough_errors",
         "processes",
         "request_handler",
-        "server_side",
-        "static_files",
         "threaded",
-        "use_debugger",
+        # Eventlet's `wsgi.server`, `listen` and `wrap_ssl`.
+        "capitalize_response_headers",
+        "custom_pool",
+        "do_handshake_on_connect",
+        "keepalive",
+        "log",
+        "log_format",
+        "log_x_forwarded_for",
+        "max_http_version",
+        "max_size",
+        "minimum_chunk_size",
+        "protocol",
+        "reuse_addr",
+        "reuse_port",
+        "server_event",
+        "server_side",
+        "socket_timeout",
+        "suppress_ragged_eofs",
+        "url_length_limit",
+        # Gevent's `pywsgi.WSGIServer`.
+        "backlog",
+        "error_log",
+        "handler_class",
+        "spawn",
         "worker",
     }
 )
-"""Keywords of Werkzeug's, eventlet's and gevent's servers that mean nothing here."""
+"""Keywords of the servers of Flask-SocketIO that mean nothing here: how those share out, log and bound what the engine does its own way."""
+
+WSGI = Callable[..., Iterable[bytes]]
+
+
+class _Debugger(NamedTuple):
+    """Werkzeug's debugger."""
+
+    is_wanted: bool
+    is_interactive: bool
+    """Whether a page that failed takes Python to run."""
 
 
 def run(
@@ -60,13 +82,24 @@ def run(
     port: Optional[int] = None,
     *,
     debug: Optional[bool] = None,
+    use_debugger: Optional[bool] = None,
+    use_evalex: bool = True,
     use_reloader: Optional[bool] = None,
     reloader_options: Optional[dict[str, Any]] = None,
-    extra_files: Optional[list[str]] = None,
+    reloader_interval: Optional[float] = None,
+    reloader_type: Optional[str] = None,
+    extra_files: Optional[Iterable[str]] = None,
+    exclude_patterns: Optional[Iterable[str]] = None,
     ssl_context: Any = None,
     certfile: Optional[str] = None,
     keyfile: Optional[str] = None,
     keyfile_password: Optional[str] = None,
+    cert_reqs: Optional[int] = None,
+    ca_certs: Optional[str] = None,
+    ciphers: Optional[str] = None,
+    ssl_version: Optional[int] = None,
+    static_files: Any = None,
+    environ: Optional[dict[str, Any]] = None,
     threads: int = 100,
     **ignored: Any,
 ) -> None:
@@ -74,10 +107,14 @@ def run(
 
     :param host: 127.0.0.1 unless given.
     :param port: that of the application's `SERVER_NAME`, or 5000, unless given; 0 is any that is free.
-    :param debug: sets `app.debug`, and with it Werkzeug's debugger.
+    :param debug: sets `app.debug`.
+    :param use_debugger: Werkzeug's debugger; as `debug` unless given. Without `use_evalex` it shows, and runs nothing.
     :param use_reloader: starts anew when a file changes; as `debug` unless given.
-    :param reloader_options: of Werkzeug's reloader.
-    :param ssl_context: TLS; see :mod:`erlen.tls`. `certfile` and `keyfile` say the same.
+    :param reloader_options: of Werkzeug's reloader, together: `extra_files` and the other keywords say the same.
+    :param ssl_context: TLS; see :mod:`erlen.tls`. `certfile` and `keyfile` say the same; with `cert_reqs`, `ca_certs`, `ciphers` or
+        `ssl_version` it is Python's, as with a ready context.
+    :param static_files: folders for paths, of Werkzeug's `SharedDataMiddleware`.
+    :param environ: what each request's environ has as well.
     :param threads: the most that handle pages at one time. They are made when they are needed.
     :raises TypeError: a keyword that no server knows.
     """
@@ -85,24 +122,40 @@ def run(
     if unknown:
         raise TypeError(f"run() got an unexpected keyword argument {sorted(unknown)[0]!r}")
     loading.refuse_while_loading()
+    if loading.is_loaded_by_flask():
+        return
     if debug is not None:
         app.debug = debug
-    address = (host or "127.0.0.1", _port(app, port))
-    secured = tls.asked(ssl_context, certfile, keyfile, keyfile_password)
+    host, port = host or "127.0.0.1", _port(app, port)
+    demands = tls.Demands(cert_reqs, ca_certs, ciphers, ssl_version)
+    secured = tls.asked(ssl_context, certfile, keyfile, keyfile_password, demands)
+    entry = _entry(app, static_files, environ)
+    debugger = _Debugger(bool(app.debug if use_debugger is None else use_debugger), use_evalex)
 
-    def serve() -> None:
+    def serve(fd: Optional[int] = None) -> None:
         socketio._hub = green.hub()
+        _debug(socketio, debugger, host)
         with handed(secured, socketio._hub) as over:
-            _serve(socketio, app, address, over, threads)
+            try:
+                listener = _listen(socketio, app, entry, (host, port), over, threads, fd)
+            except OSError as error:
+                raise SystemExit(_sentence(error, host, port)) from None
+            except loading.MISCONFIGURED as error:
+                # The caller's line and the sentence are what helps; how it was found does not.
+                raise error.with_traceback(None) from None
+            _say(app, listener, host, over is not None, debugger)
+            _until_the_end(socketio, app, listener)
 
-    if app.debug if use_reloader is None else use_reloader:
-        from werkzeug._reloader import run_with_reloader
-
-        options = dict(reloader_options or {})
-        options["extra_files"] = [*options.get("extra_files", []), *(extra_files or [])]
-        run_with_reloader(serve, **options)
-    else:
+    if not (app.debug if use_reloader is None else use_reloader):
         serve()
+        return
+    options = reloading.options(
+        reloader_options, extra_files, exclude_patterns, reloader_interval, reloader_type
+    )
+    try:
+        reloading.run_with_reloader(serve, host, port, options)
+    except OSError as error:
+        raise SystemExit(_sentence(error, host, port)) from None
 
 
 def _port(app: Flask, port: Optional[int]) -> int:
@@ -113,76 +166,95 @@ def _port(app: Flask, port: Optional[int]) -> int:
     return int(number) if number.isdigit() else 5000
 
 
-def _serve(
+def _entry(app: Flask, static_files: Any, environ: Optional[dict[str, Any]]) -> WSGI:
+    """The application, in what the keywords of other servers put around it."""
+    entry: WSGI = app
+    if static_files:
+        from werkzeug.middleware.shared_data import SharedDataMiddleware
+
+        entry = SharedDataMiddleware(entry, static_files)
+    return _with_environ(entry, environ) if environ else entry
+
+
+def _with_environ(entry: WSGI, given: dict[str, Any]) -> WSGI:
+    def told(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        for name, value in given.items():
+            environ.setdefault(name, value)
+        return entry(environ, start_response)
+
+    return told
+
+
+def _listen(
     socketio: SocketIO,
     app: Flask,
+    entry: WSGI,
     address: tuple[str, int],
     over: Over,
     threads: int,
-) -> None:
-    if app.debug:
-        _add_debugger(socketio)
-    entry = over.application(app) if isinstance(over, Relay) else app
+    fd: Optional[int],
+) -> _erlen.Listener:
+    """Serves from here on, on the socket of that descriptor, or on one of its own.
+
+    :raises OSError: the address cannot be listened on.
+    :raises ValueError: an option that cannot be meant.
+    """
+    if isinstance(over, Relay):
+        entry = over.application(entry)
     engine = socketio._serve(app, entry)
-    beside = socketio._beside(app)
-    try:
-        listener = engine.listen(
-            *address,
-            socketio._hosted(entry),
-            threads=threads,
-            tls=over,
-            also=[other._serve(app, entry) for other in beside],
-        )
-    except OSError as error:
-        raise SystemExit(_sentence(error, *address)) from None
-    except ValueError as error:
-        raise SystemExit(str(error)) from None
-    _say(app, listener, address[0], secure=over is not None)
-    for served in (socketio, *beside):
-        served._listens(listener)
-    try:
-        with _terminable(listener):
-            _wait(socketio, listener)
-    finally:
-        for served in (socketio, *beside):
-            served._over()
+    return engine.listen(
+        *address,
+        socketio._hosted(entry),
+        threads=threads,
+        tls=over,
+        fd=fd,
+        also=[other._serve(app, entry) for other in socketio._beside(app)],
+    )
 
 
-def _wait(socketio: SocketIO, listener: _erlen.Listener) -> None:
-    """Waits for the end; Ctrl-C begins it, and a second one is the end."""
-    try:
-        socketio._wait(listener)
+def _until_the_end(socketio: SocketIO, app: Flask, listener: _erlen.Listener) -> None:
+    """Waits for the end, and for what is under way then."""
+    served = (socketio, *socketio._beside(app))
+    for each in served:
+        each._listens(listener)
+    ending = Ending(listener)
+    with ending.by_signals():
+        try:
+            _wait(socketio, listener, ending)
+        finally:
+            left = ending.left()
+            for each in served:
+                each._over(left)
+
+
+def _wait(socketio: SocketIO, listener: _erlen.Listener, ending: Ending) -> None:
+    while True:
+        try:
+            socketio._wait(listener)
+            return
+        except KeyboardInterrupt:
+            # By a handler of the application's own.
+            ending.signalled()
+
+
+def _debug(socketio: SocketIO, debugger: _Debugger, host: str) -> None:
+    """Puts Werkzeug's debugger around the application, or takes that of an earlier run away."""
+    middleware = socketio.sockio_mw
+    if middleware is None:
         return
-    except KeyboardInterrupt:
-        listener.stop(grace=GRACE)
-    try:
-        socketio._wait(listener, GRACE + 1)
-    except KeyboardInterrupt:
-        pass
-
-
-@contextmanager
-def _terminable(listener: _erlen.Listener) -> Iterator[None]:
-    """Lets SIGTERM stop the listener, where the application has no handler of its own."""
-    if threading.current_thread() is not threading.main_thread() or (
-        signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    ):
-        yield
+    if getattr(middleware.wsgi_app, "_is_erlens", False):
+        middleware.wsgi_app = middleware.wsgi_app.app  # type: ignore[attr-defined]
+    if not debugger.is_wanted:
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: listener.stop(grace=GRACE))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _add_debugger(socketio: SocketIO) -> None:
-    """Puts Werkzeug's debugger around the application, once."""
     from werkzeug.debug import DebuggedApplication
 
-    middleware = socketio.sockio_mw
-    if middleware is not None and not isinstance(middleware.wsgi_app, DebuggedApplication):
-        middleware.wsgi_app = DebuggedApplication(middleware.wsgi_app, evalex=True)
+    if not isinstance(middleware.wsgi_app, DebuggedApplication):
+        around: Any = DebuggedApplication(middleware.wsgi_app, evalex=debugger.is_interactive)
+        around._is_erlens = True
+        if hasattr(around, "trusted_hosts"):
+            # Werkzeug 3: it is interactive for these alone, and those of this machine.
+            around.trusted_hosts.append(host)
+        middleware.wsgi_app = around
 
 
 def _sentence(error: OSError, host: str, port: int) -> str:
@@ -196,21 +268,24 @@ def _sentence(error: OSError, host: str, port: int) -> str:
     return f"{host}:{port} cannot be listened on: {error}"
 
 
-def _say(app: Flask, listener: _erlen.Listener, host: str, secure: bool) -> None:
+def _say(app: Flask, listener: _erlen.Listener, host: str, secure: bool, debugger: _Debugger) -> None:
     """The banner, on stderr, at once: also where that is no terminal."""
     from . import __version__
 
     scheme = "https" if secure else "http"
     shown = f"[{listener.host}]" if ":" in listener.host else listener.host
-    print(
-        f" * Erlen {__version__} serves {app.name!r} on {scheme}://{shown}:{listener.port}", file=sys.stderr
-    )
+    url = f"{scheme}://{shown}:{listener.port}"
+    if app.name == loading.STAND_IN:
+        said = f" * Erlen {__version__}, waiting for a change of a file, says what is wrong on {url}"
+        print(said, file=sys.stderr, flush=True)
+        return
+    print(f" * Erlen {__version__} serves {app.name!r} on {url}", file=sys.stderr)
     if listener.host in ("0.0.0.0", "::"):
         print(
             f"   on all addresses of this machine, {scheme}://localhost:{listener.port} among them",
             file=sys.stderr,
         )
-    if app.debug:
+    if debugger.is_wanted and debugger.is_interactive:
         print("   debug mode: never on the internet, the debugger runs what it is sent", file=sys.stderr)
     print(f"   process {os.getpid()}{_open_files()}; Ctrl-C ends it", file=sys.stderr, flush=True)
 

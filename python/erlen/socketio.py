@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import flask
@@ -17,6 +18,7 @@ import flask
 from . import _erlen, aio, background, flask_run, green, naming, options
 from .context import Connection
 from .dispatch import Current, Dispatcher, current
+from .ending import shut
 from .handlers import RESERVED as _COMES_OR_GOES
 from .handlers import Registry
 from .namespace import Namespace
@@ -477,17 +479,20 @@ class SocketIO:
         others = [other for other in app.extensions.get("erlen", ()) if other.wsgi_server is None]
         return [other for other in others if options.path(other.server_options) != path]
 
-    def _over(self) -> None:
-        """The run of this thread has ended, and its engine with it: a new run begins with a new one."""
+    def _over(self, left: Callable[[], float]) -> None:
+        """The run of this thread has ended, and its engine with it: a new run begins with a new one.
+
+        :param left: says how many seconds handlers still have.
+        """
         _, engine = self._runs.pop(threading.get_ident(), (None, self._engine))
-        self.wsgi_server, left = next(reversed([*self._runs.values()]), (None, None))
+        self.wsgi_server, other = next(reversed([*self._runs.values()]), (None, None))
         if engine is self._engine:
-            self._engine = left
+            self._engine = other
         hub, self._hub = self._hub, None
         if engine is not None and hub is None:
-            engine.shutdown()
+            shut(engine.shutdown, left)
         elif engine is not None and hub is not None:
-            hub.outside(engine.shutdown)
+            shut(partial(hub.outside, engine.shutdown), left)
         if hub is not None:
             hub.close()
 

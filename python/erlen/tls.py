@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
-__all__ = ["Secured", "asked", "pem"]
+__all__ = ["Demands", "Secured", "asked", "pem"]
 
 Password = Union[None, str, bytes]
 
@@ -17,11 +17,67 @@ Secured = Union[None, tuple[bytes, bytes], ssl.SSLContext]
 """Plain HTTP; the PEM of the certificates and of the key; a context."""
 
 
-def asked(ssl_context: Any, certfile: Optional[str], keyfile: Optional[str], password: Password) -> Secured:
-    """What :func:`pem` gives, or the ready context."""
+class Demands(NamedTuple):
+    """What eventlet's and gevent's servers can be asked for beside the files, by the names of :mod:`ssl`."""
+
+    cert_reqs: Optional[int] = None
+    ca_certs: Optional[str] = None
+    ciphers: Optional[str] = None
+    ssl_version: Optional[int] = None
+
+    def version(self) -> Optional[ssl.TLSVersion]:
+        """The one version that may be spoken; None for any."""
+        if self.ssl_version in (None, ssl.PROTOCOL_TLS, ssl.PROTOCOL_TLS_SERVER):
+            return None
+        name = getattr(self.ssl_version, "name", "").partition("PROTOCOL_")[2]
+        if name not in ssl.TLSVersion.__members__:
+            raise ValueError(f"ssl_version={self.ssl_version!r} is no version of TLS for a server")
+        return ssl.TLSVersion[name]
+
+    def named(self) -> list[str]:
+        """Those that were given."""
+        return [f"{name}={value!r}" for name, value in self._asdict().items() if value is not None]
+
+    def are_any(self) -> bool:
+        """Whether the files alone do not say it."""
+        return bool(self.cert_reqs or self.ciphers) or self.version() is not None
+
+
+def asked(
+    ssl_context: Any,
+    certfile: Optional[str],
+    keyfile: Optional[str],
+    password: Password,
+    demands: Demands,
+) -> Secured:
+    """What :func:`pem` gives, or the ready context; where more is asked for than the files, a context that asks for it."""
     if isinstance(ssl_context, ssl.SSLContext):
         return ssl_context
-    return pem(ssl_context, certfile, keyfile, password)
+    secured = pem(ssl_context, certfile, keyfile, password)
+    if secured is None or not demands.are_any():
+        return secured
+    if ssl_context == "adhoc":
+        raise ValueError("ssl_context='adhoc' is a certificate and nothing else: give certfile= and keyfile=")
+    if ssl_context is not None:
+        certfile, keyfile, password = (*ssl_context, None, None)[:3]
+    return _context(str(certfile), keyfile, password, demands)
+
+
+def _context(certfile: str, keyfile: Optional[str], password: Password, demands: Demands) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certfile, keyfile, password)
+        if demands.ca_certs is not None:
+            context.load_verify_locations(demands.ca_certs)
+        if demands.ciphers is not None:
+            context.set_ciphers(demands.ciphers)
+        version = demands.version()
+        if version is not None:
+            context.minimum_version = context.maximum_version = version
+        context.verify_mode = ssl.VerifyMode(demands.cert_reqs or ssl.CERT_NONE)
+    except OSError as error:
+        raise ValueError(f"TLS with {', '.join(demands.named())}: {error}") from None
+    return context
 
 
 def pem(

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::args::{self, Encoded};
+use crate::calling;
 use crate::json;
 use crate::pool::{Job, Pool, returned};
 use crate::pressure::wait_for_room;
@@ -68,7 +69,7 @@ impl AckSink for Callback {
         let function = Arc::clone(&self.function);
         let call: Job = Box::new(move |py| {
             let attachments = args::attachments(py, &args)?;
-            function.call1(py, (from.as_str(), &*args.array(), attachments))?;
+            calling::call(function.bind(py), (from.as_str(), &*args.array(), attachments))?;
             Ok(())
         });
         turn::push(&self.pool, call);

@@ -9,14 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use erlen::engine::{CloseReason, Handshake};
 use erlen::{Ack, DisconnectReason, Error, EventOutcome, EventStats, Namespace, RawArgs, Socket, Turn};
-use pyo3::call::PyCallArgs;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyString, PyTuple};
 use tokio::sync::oneshot;
 
 use crate::ack::PyAck;
 use crate::args;
+use crate::calling;
 use crate::capture;
 use crate::pool::{Job, Pool, returned};
 use crate::request;
@@ -109,9 +109,10 @@ impl Delegate {
         arguments: A,
     ) -> PyResult<Bound<'py, PyAny>>
     where
-        A: PyCallArgs<'py>,
+        A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
     {
-        returned(py, self.object.bind(py).call_method1(method, arguments))
+        let function = self.object.bind(py).getattr(method)?;
+        returned(py, calling::call(&function, arguments))
     }
 
     fn ask(&self, py: Python<'_>, handshake: &Handshake) -> Result<Option<Py<PyAny>>, String> {

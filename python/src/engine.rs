@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use erlen::{Namespace, Server, Socket, SocketId};
 use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::ack::Callback;
 use crate::args::Encoded;
+use crate::calling;
 use crate::delegate::{Delegate, Wanted, register};
 use crate::environ::Base;
 use crate::json;
@@ -292,7 +293,7 @@ impl Engine {
             }
             Err(PyTypeError::new_err("submit() takes a function"))
         })?;
-        self.delegate.pool.push(Box::new(move |py| function.call0(py).map(drop)));
+        self.delegate.pool.push(Box::new(move |py| calling::call(function.bind(py), ()).map(drop)));
         Ok(())
     }
 
@@ -349,15 +350,21 @@ impl Engine {
         Ok(Listener::serve(bound, sender, others, self.runtime.handle().clone()))
     }
 
-    fn shutdown(&self, py: Python<'_>) {
-        let pools: Vec<_> = self.pools.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+    fn shutdown(&self, py: Python<'_>, patience: f64) -> bool {
+        let until = Instant::now() + Duration::try_from_secs_f64(patience).unwrap_or_default();
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        pools.push(Arc::clone(&self.delegate.pool));
         py.detach(|| {
             self.server.engine().close();
-            self.delegate.pool.stop();
-            pools.iter().for_each(|pool| pool.stop());
-            // Its last handle may be an application's, for as long as the process runs.
-            self.server.engine().end();
-        });
+            pools.iter().for_each(|pool| pool.begin_stop());
+            let ended = pools.iter().all(|pool| pool.has_ended(until));
+            if ended || patience <= 0.0 {
+                pools.iter().for_each(|pool| pool.forget());
+                // Its last handle may be an application's, for as long as the process runs.
+                self.server.engine().end();
+            }
+            ended
+        })
     }
 }
 

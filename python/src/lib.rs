@@ -5,6 +5,7 @@
 
 mod ack;
 mod args;
+mod calling;
 mod capture;
 mod delegate;
 mod engine;

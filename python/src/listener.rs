@@ -34,6 +34,11 @@ struct Ended {
 }
 
 impl Ended {
+    fn tell(&self, result: Result<(), String>) {
+        self.lock().get_or_insert(result);
+        self.changed.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Result<(), String>>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,9 +89,7 @@ impl Listener {
         let ended = Arc::new(Ended::default());
         let telling = Arc::clone(&ended);
         runtime.spawn(async move {
-            let result = bound.await.map_err(|error| error.to_string());
-            *telling.lock() = Some(result);
-            telling.changed.notify_all();
+            telling.tell(bound.await.map_err(|error| error.to_string()));
         });
         let host = address.ip().to_canonical().to_string();
         Self { host, port: address.port(), stop: Mutex::new(Some(stop)), ended, others, runtime }
@@ -127,6 +130,10 @@ impl Listener {
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
         let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let Some(stop) = stop else {
+            if grace <= 0.0 {
+                // What is left is not waited for any longer.
+                self.ended.tell(Ok(()));
+            }
             return;
         };
         let (spread, cap) = (seconds(spread), seconds(grace));

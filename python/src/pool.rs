@@ -53,7 +53,7 @@ thread_local! {
     static WORKER_OF: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// How long the interpreter's end waits for workers to end.
+/// How long the interpreter's end waits for the workers of all pools to end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Every pool, for the interpreter's end.
@@ -157,16 +157,21 @@ impl Pool {
         Lane(Arc::new(LaneInner { pool: Weak::clone(&self.this), state: Mutex::default() }))
     }
 
-    /// Ends the threads, each after its job; what waits is dropped. Returns when they have ended, or after a second: one may
-    /// be held by the application. Not to be called attached, nor by a worker of its own that wants to go on soon.
-    pub(crate) fn stop(&self) {
-        self.begin_stop();
-        let state = self.lock();
-        let ended = self.ended.wait_timeout_while(state, FAREWELL, |state| state.threads > 0);
-        drop(ended);
+    /// Waits for the end of the threads of a pool that stops, until then: one may be held by the application. Whether they have ended.
+    /// Not to be called attached, nor by a worker of its own that wants to go on soon.
+    pub(crate) fn has_ended(&self, until: Instant) -> bool {
+        let time = until.saturating_duration_since(Instant::now());
+        let waited = self.ended.wait_timeout_while(self.lock(), time, |state| state.threads > 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0.threads == 0
     }
 
-    /// The same without waiting.
+    /// Nothing waits for it any more, not the interpreter's end either.
+    pub(crate) fn forget(&self) {
+        let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|known| !known.ptr_eq(&self.this));
+    }
+
+    /// Ends the threads, each after its job; what waits is dropped.
     pub(crate) fn begin_stop(&self) {
         let waiting = {
             let mut state = self.lock();
@@ -479,7 +484,12 @@ fn forget_stand_in(py: Python<'_>) -> PyResult<()> {
 #[pyfunction]
 fn stop_all(py: Python<'_>) {
     let pools: Vec<_> = std::mem::take(&mut *POOLS.lock().unwrap_or_else(PoisonError::into_inner));
-    py.detach(|| pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.stop()));
+    py.detach(|| {
+        let pools: Vec<_> = pools.iter().filter_map(Weak::upgrade).collect();
+        pools.iter().for_each(|pool| pool.begin_stop());
+        let until = Instant::now() + FAREWELL;
+        pools.iter().all(|pool| pool.has_ended(until))
+    });
 }
 
 /// Asks Python to tell of its end, and of every fork.

@@ -39,7 +39,7 @@ fn relayed(listen: Listen<Server>, relay: Py<PyAny>, pool: Arc<Pool>) -> PyResul
             here.set_nonblocking(true)?;
             let (outer, inner) = (OwnedFd::from(tcp.into_std()?), OwnedFd::from(there));
             pool.push(Box::new(move |py| {
-                relay.call1(py, (outer.into_raw_fd(), inner.into_raw_fd())).map(drop)
+                crate::calling::call(relay.bind(py), (outer.into_raw_fd(), inner.into_raw_fd())).map(drop)
             }));
             tokio::net::UnixStream::from_std(here)
         }

@@ -10,6 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+
+import requests
 
 from engines import DEADLINE
 
@@ -47,7 +50,7 @@ if __name__ == "__main__":
 class Program:
     """A process, its output line by line, and where it listens."""
 
-    def __init__(self, *command, folder, **environment):
+    def __init__(self, *command, folder, stdin=False, **environment):
         env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1", **environment}
         for name in ("WERKZEUG_RUN_MAIN", "FLASK_APP", "FLASK_DEBUG"):
             env.pop(name, None)
@@ -57,7 +60,7 @@ class Program:
             ["env", "--default-signal=INT", *map(str, command)],
             cwd=folder,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -92,6 +95,19 @@ class Program:
     def port(self):
         return int(self.url().rpartition(":")[2])
 
+    def until_page(self, text, meanwhile=lambda: None):
+        """The page that holds this text, once it is served: a program that starts anew may serve another first."""
+        url, found = self.url(), None
+        deadline = time.monotonic() + 4 * DEADLINE
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(requests.RequestException):
+                found = requests.get(url, timeout=DEADLINE)
+                if text in found.text:
+                    return found
+            meanwhile()
+            time.sleep(0.05)
+        raise AssertionError(f"{text!r} was not served, but {found and found.text[:2000]!r}: {''.join(self.lines)}")
+
     def end(self, number=None):
         """Its exit code, after a signal if one is given, and all that it has said."""
         if number is not None:
@@ -103,9 +119,9 @@ class Program:
 
 
 @contextlib.contextmanager
-def started(*command, folder, **environment):
+def started(*command, folder, stdin=False, **environment):
     """A program, which does not outlive the block, and neither does what it has started: workers, the reloader's child."""
-    program = Program(*command, folder=folder, **environment)
+    program = Program(*command, folder=folder, stdin=stdin, **environment)
     try:
         yield program
     finally:

@@ -403,7 +403,7 @@ def impatient(app, socketio):
     with contextlib.ExitStack() as stack:
         def impatient(application):
             listener = socketio._serve(app).listen("127.0.0.1", 0, application, patience=0.2)
-            stack.callback(socketio._over)
+            stack.callback(socketio._over, lambda: 0.0)
             stack.callback(listener.stop, grace=0)
             return stack.enter_context(Connection(listener.port, receive_buffer=4096))
 

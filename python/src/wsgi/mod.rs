@@ -22,6 +22,7 @@ use http::{Method, Request, Response, StatusCode, Version};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use crate::calling;
 use crate::environ::{self, Base, Head};
 use crate::pool::{Pool, returned};
 use answer::{Answer, StartResponse};
@@ -119,7 +120,7 @@ impl Inner {
         let input = Py::new(py, Input::new(body, unread, self.patience.clone()))?;
         environ.set_item(pyo3::intern!(py, "wsgi.input"), &input)?;
         let start_response = Py::new(py, StartResponse::new(answer.clone()))?;
-        let result = returned(py, self.application.bind(py).call1((environ, start_response)));
+        let result = returned(py, calling::call(self.application.bind(py), (environ, start_response)));
         let done = result.and_then(|iterable| send_all(&iterable, answer));
         // Whoever keeps the input does not keep the request's body.
         input.get().end();
@@ -131,7 +132,7 @@ impl Inner {
 fn send_all(iterable: &Bound<'_, PyAny>, answer: &Answer) -> PyResult<()> {
     let sent = returned(iterable.py(), send_pieces(iterable, answer));
     let closed = match iterable.getattr_opt(pyo3::intern!(iterable.py(), "close")) {
-        Ok(Some(close)) => close.call0().map(drop),
+        Ok(Some(close)) => calling::call(&close, ()).map(drop),
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
@@ -145,7 +146,8 @@ fn send_pieces(iterable: &Bound<'_, PyAny>, answer: &Answer) -> PyResult<()> {
     if let Some(only) = only_piece(iterable) {
         return answer.send_only(py, &only);
     }
-    for piece in iterable.try_iter()? {
+    let pieces = iterable.try_iter()?;
+    while let Some(piece) = calling::next(&pieces) {
         answer.send(py, &bytes_of(&returned(py, piece)?)?)?;
     }
     Ok(())

@@ -20,7 +20,7 @@ KEPT = 2
 def pool():
     engine = erlen._erlen.Engine(object(), event_idle=0.2)
     yield engine
-    engine.shutdown()
+    engine.shutdown(10.0)
 
 
 def threads(pool):
@@ -75,7 +75,7 @@ def test_no_more_threads_than_the_limit():
     assert threads(engine) == 3 and not late.is_set()
     go.set()
     assert late.wait(DEADLINE)
-    engine.shutdown()
+    engine.shutdown(10.0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
