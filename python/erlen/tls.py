@@ -104,6 +104,11 @@ def pem(
         return None
     certificates = _read(certfile, "certificate")
     key = _read(keyfile, "private key") if keyfile is not None else certificates
+    if b"-----BEGIN CERTIFICATE-----" not in certificates:
+        raise ValueError(f"there is no certificate in {certfile}: it has to have a line BEGIN CERTIFICATE")
+    if b"PRIVATE KEY-----" not in key:
+        mend = "is it the certificate's file?" if keyfile is not None else "give its file too, as keyfile="
+        raise ValueError(f"there is no private key in {keyfile or certfile}; {mend}")
     if b"ENCRYPTED" in key:
         key = _decrypted(key, keyfile or certfile, password)
     return certificates, key

@@ -280,6 +280,8 @@ def test_gunicorn_asks_for_the_clients_certificate_where_it_is_told_to(folder):
         ("certfile='cert.pem', keyfile='secret.pem'", "password"),
         ("certfile='none.pem', keyfile='key.pem'", "none.pem"),
         ("certfile='secure.py', keyfile='key.pem'", "PEM"),
+        ("certfile='cert.pem'", "no private key in cert.pem; give its file too"),
+        ("certfile='key.pem', keyfile='cert.pem'", "no certificate in key.pem"),
         ("keyfile='key.pem'", "certfile"),
     ],
 )
