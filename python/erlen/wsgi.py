@@ -62,19 +62,20 @@ class Middleware:
             environ[_HANDSHAKE] = passage
             return self.wsgi_app(environ, start_response)
         if environ.get("PATH_INFO", "").startswith(self._path):
-            self._tell()
+            self._tell(environ)
             return self._socketio._require_server().handle_request(environ, start_response)
         return self.wsgi_app(environ, start_response)
 
-    def _tell(self) -> None:
-        if not self._told:
-            self._told = True
-            if self._socketio.wsgi_server is not None:
-                served = options.mounted(self._path)
-                _log.warning(
-                    "a Socket.IO request came to the application's pages: Socket.IO is at %s here", served
-                )
-                return
+    def _tell(self, environ: dict[str, Any]) -> None:
+        if self._told:
+            return
+        self._told = True
+        if environ.get("SERVER_SOFTWARE", "").startswith("Erlen/"):
+            served = options.mounted(self._path)
+            _log.warning(
+                "a Socket.IO request came to the application's pages: Socket.IO is at %s here", served
+            )
+        else:
             _log.warning(
                 "a Socket.IO request came to a WSGI server that is not Erlen's: "
                 "start the application by `erlen run`, or by gunicorn with -k erlen.gunicorn.Worker"
