@@ -118,12 +118,28 @@ class Program:
         return code, "".join(self.lines)
 
 
+    def report(self):
+        """Prints what it has said lately, and what the processes that it has forked do now."""
+        with contextlib.suppress(queue.Empty):
+            while (line := self._queue.get_nowait()) is not None:
+                self.lines.append(line)
+        print(*self.lines[-100:], sep="")
+        for children in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            for child in children.read_text().split():
+                for task in pathlib.Path(f"/proc/{child}/task").glob("*"):
+                    print("forked", child, (task / "comm").read_text(), (task / "syscall").read_text())
+
+
 @contextlib.contextmanager
 def started(*command, folder, stdin=False, **environment):
     """A program, which does not outlive the block, and neither does what it has started: workers, the reloader's child."""
     program = Program(*command, folder=folder, stdin=stdin, **environment)
     try:
         yield program
+    except BaseException:
+        with contextlib.suppress(OSError):
+            program.report()
+        raise
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(program.process.pid, signal.SIGKILL)

@@ -156,11 +156,14 @@ def join(url, transport):
 def visit(url, number):
     """One client comes, does what its number says, and goes."""
     client = join(url, "polling" if number % 9 == 0 else "websocket")
-    kind = KINDS[number % len(KINDS)]
+    told = kind = KINDS[number % len(KINDS)]
     if kind not in ANSWERS:
         client.emit(kind)
         kind = "echo"
-    assert client.ask(kind) == ANSWERS[kind]
+    try:
+        assert client.ask(kind) == ANSWERS[kind]
+    except AssertionError as error:
+        raise AssertionError(f"visitor {number}, who asked for {told!r}") from error
     if number % 7 == 0:
         page, status = list(PAGES.items())[number % len(PAGES)]
         assert requests.get(url + page, timeout=60).status_code == status
