@@ -25,7 +25,19 @@ pub(crate) fn test() -> Result<(), Failure> {
     in_package("mypy", &["mypy", "--python-executable", &python.to_string_lossy()])?;
     let tests = package.join("tests");
     step("Flask door", pytest(&python, &tests))?;
+    oldest(&tests, &wheel)?;
     green(&tests, &wheel)
+}
+
+/// What looks at Flask itself, on the oldest that the package works with.
+fn oldest(tests: &Path, wheel: &Path) -> Result<(), Failure> {
+    let python = tools::fresh_venv("venv-flask23", &tests.join("requirements-flask23.txt"))?;
+    install(&python, &[], wheel)?;
+    let mut run = pytest(&python, tests);
+    let names =
+        ["contexts", "routing", "sessions", "connect", "disconnect", "dispatch", "http", "middleware"];
+    run.args(["--engine", "erlen"]).args(names.map(|name| format!("test_{name}.py")));
+    step("Flask 2.3", run)
 }
 
 /// The tests of applications that gevent and eventlet have patched. They are skipped, and say so, where those cannot be installed.
