@@ -58,9 +58,15 @@ def asked(
         return secured
     if ssl_context == "adhoc":
         raise ValueError("ssl_context='adhoc' is a certificate and nothing else: give certfile= and keyfile=")
-    if ssl_context is not None:
-        certfile, keyfile, password = (*ssl_context, None, None)[:3]
+    certfile, keyfile, password = _files(ssl_context, certfile, keyfile, password)
     return _context(str(certfile), keyfile, password, demands)
+
+
+def _files(
+    ssl_context: Any, certfile: Optional[str], keyfile: Optional[str], password: Password
+) -> tuple[Optional[str], Optional[str], Password]:
+    """The certificate's file, the key's and its password: those of the tuple, where there is one."""
+    return (certfile, keyfile, password) if ssl_context is None else (*ssl_context, None, None)[:3]
 
 
 def _context(certfile: str, keyfile: Optional[str], password: Password, demands: Demands) -> ssl.SSLContext:
@@ -96,8 +102,7 @@ def pem(
     """
     if ssl_context == "adhoc":
         return _adhoc()
-    if ssl_context is not None:
-        certfile, keyfile, password = (*ssl_context, None, None)[:3]
+    certfile, keyfile, password = _files(ssl_context, certfile, keyfile, password)
     if certfile is None:
         if keyfile is not None:
             raise ValueError("keyfile= is given without certfile=: TLS needs the certificate too")
