@@ -1,8 +1,9 @@
 //! A request as a WSGI environ (PEP 3333): the same for a request of a page and for the handshake of a session.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyString};
@@ -71,25 +72,29 @@ impl Base {
     }
 }
 
-/// Adds the headers of a request. Names with an underscore are left out: they could pass for others.
-pub(crate) fn add_headers(environ: &Bound<'_, PyDict>, headers: &HeaderMap) -> PyResult<()> {
-    for name in headers.keys() {
-        let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        let first = values.next().unwrap_or_default();
-        let rest: Vec<_> = values.collect();
-        if rest.is_empty() {
-            add_header(environ, name.as_str(), &latin1(first))?;
+/// Adds the headers of a request, a hundred at most, by their names in lower case. Several of one name are one. Names with an underscore are
+/// left out: they could pass for others.
+pub(crate) fn add_headers<'a>(
+    environ: &Bound<'_, PyDict>,
+    headers: impl Iterator<Item = (&'a str, Cow<'a, str>)>,
+) -> PyResult<()> {
+    let headers: Vec<_> = headers.collect();
+    for (at, (name, value)) in headers.iter().enumerate() {
+        if headers.iter().position(|(other, _)| other == name) != Some(at) {
             continue;
         }
-        let separator: &[u8] = if name == header::COOKIE { b"; " } else { b"," };
-        let all: Vec<_> = std::iter::once(first).chain(rest).collect();
-        add_header(environ, name.as_str(), &latin1(&all.join(separator)))?;
+        let mut all = Cow::Borrowed(&**value);
+        for (_, more) in headers.get(at + 1..).into_iter().flatten().filter(|(other, _)| other == name) {
+            all.to_mut().push_str(if *name == "cookie" { "; " } else { "," });
+            all.to_mut().push_str(more);
+        }
+        add_header(environ, name, &all)?;
     }
     Ok(())
 }
 
 /// Adds one header by its name in lower case.
-pub(crate) fn add_header(environ: &Bound<'_, PyDict>, name: &str, value: &str) -> PyResult<()> {
+fn add_header(environ: &Bound<'_, PyDict>, name: &str, value: &str) -> PyResult<()> {
     let py = environ.py();
     match name {
         "content-type" => environ.set_item(intern!(py, "CONTENT_TYPE"), value),

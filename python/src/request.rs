@@ -1,14 +1,12 @@
 //! The request of a session's handshake, as a WSGI environ.
 
-use std::borrow::Cow;
-
 use erlen::engine::Handshake;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
-use crate::environ::{Base, Head, add_header, mount};
+use crate::environ::{Base, Head, add_headers, mount};
 
 /// What all of them have.
 static BASE: PyOnceLock<Base> = PyOnceLock::new();
@@ -31,22 +29,7 @@ pub(crate) fn environ<'py>(py: Python<'py>, handshake: &Handshake) -> PyResult<B
     environ.set_item(intern!(py, "SERVER_NAME"), name)?;
     environ.set_item(intern!(py, "SERVER_PORT"), port.to_string())?;
     environ.set_item(intern!(py, "wsgi.input"), BYTES_IO.import(py, "io", "BytesIO")?.call0()?)?;
-    // There are a hundred headers at most.
-    let headers: Vec<(&str, &str)> = handshake.headers().collect();
-    for (at, (name, value)) in headers.iter().enumerate() {
-        let (before, behind) = (headers.get(..at), headers.get(at + 1..));
-        let is_same = |(other, _): &&(&str, &str)| other == name;
-        if before.is_some_and(|before| before.iter().any(|header| is_same(&header))) {
-            continue;
-        }
-        // Several of one name are one, as everywhere in an environ.
-        let mut all = Cow::Borrowed(*value);
-        for (_, more) in behind.into_iter().flatten().filter(is_same) {
-            all.to_mut().push_str(if *name == "cookie" { "; " } else { "," });
-            all.to_mut().push_str(more);
-        }
-        add_header(&environ, name, &all)?;
-    }
+    add_headers(&environ, handshake.headers().map(|(name, value)| (name, value.into())))?;
     Ok(environ)
 }
 

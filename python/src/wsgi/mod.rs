@@ -110,7 +110,11 @@ impl Inner {
             mount: &self.mount,
         };
         let environ = self.base.environ(py, &head)?;
-        environ::add_headers(&environ, &parts.headers)?;
+        let headers = parts.headers.iter();
+        environ::add_headers(
+            &environ,
+            headers.map(|(name, value)| (name.as_str(), environ::latin1(value.as_bytes()).into())),
+        )?;
         if let Some(host) = parts.uri.authority() {
             // The host of a target that is a whole URL is the request's (RFC 9112, 3.2.2).
             let host = host.as_str().rsplit_once('@').map_or(host.as_str(), |(_, host)| host);
