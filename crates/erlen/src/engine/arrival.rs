@@ -100,9 +100,9 @@ impl<A: Application> Engine<A> {
     /// Reads once; `None` where the connection has ended.
     fn poll_hear(&self, local: &Local<A>, guest: &Guest, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
         let mut buffer = local.read_buffer();
-        let read = match ready!(guest.poll_read(cx, &mut buffer)) {
-            Ok(0) | Err(_) => return Poll::Ready(None),
-            Ok(n) => buffer.get(..n).unwrap_or_default(),
+        let read = match ready!(buffer.read(|room| guest.poll_read(cx, room))) {
+            Ok(place) if !place.is_empty() => buffer.bytes(place),
+            Ok(_) | Err(_) => return Poll::Ready(None),
         };
         Poll::Ready(Some(match RawHead::parse(read, &self.options.path, self.session_config.max_payload) {
             Some((head, behind)) => Heard::Request(head, behind),

@@ -13,6 +13,7 @@ mod write;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -24,7 +25,8 @@ use erlen_engineio::frame::{self, Assembler, AssemblerLimits, FrameError, Incomi
 use erlen_engineio::payload::{self, PayloadPacket};
 use erlen_engineio::{CloseReason, Message, Packet, Probe, ProbeStep};
 
-use super::shard::{Local, READ_BUFFER, Shard};
+use super::read_buffer::{Place, READ_BUFFER, ReadBuffer};
+use super::shard::{Local, Shard};
 use super::stream::Stream;
 use super::tenants::{Slot, Tenant};
 use super::watched::Readiness;
@@ -79,6 +81,9 @@ enum Mode {
     Closing,
     Gone,
 }
+
+/// What a read has brought; nothing at the end.
+pub(super) type Read = io::Result<Place>;
 
 /// Why reading ends.
 enum End {
@@ -162,10 +167,33 @@ impl<A: Application> Connection<A> {
         }
     }
 
-    /// Reads, or sees the end; ready once nothing is left to do.
-    pub(super) fn poll(&self, local: &Local<A>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads once, ahead of the poll that handles it; `None` where that poll has to see to it.
+    pub(super) fn read_ahead(&self, local: &Local<A>) -> Option<Read> {
+        let mut buffer = local.read_buffer();
+        if self.mode.get() != Mode::Open || !buffer.may_keep() || self.is_saturated() {
+            return None;
+        }
+        // What it waits for, the event queue tells.
+        let Poll::Ready(read) = self.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) else {
+            return None;
+        };
+        read.iter().for_each(|place| buffer.keep(place));
+        Some(read)
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuffer) -> Poll<Read> {
+        buffer.read(|room| self.stream.borrow_mut().poll_read(cx, room))
+    }
+
+    /// Whether the application takes no more of this client for now.
+    fn is_saturated(&self) -> bool {
+        self.mode.get() == Mode::Open && self.client.engine().app().is_saturated(&self.client)
+    }
+
+    /// Reads, or sees the end; ready once nothing is left to do. `ahead`: what was read already.
+    pub(super) fn poll(&self, local: &Local<A>, ahead: Option<Read>, cx: &mut Context<'_>) -> Poll<()> {
         if !self.mode.get().is_over() {
-            ready!(self.poll_open(local, cx));
+            ready!(self.poll_open(local, ahead, cx));
         }
         match self.mode.get() {
             Mode::Gone => Poll::Ready(()),
@@ -174,7 +202,7 @@ impl<A: Application> Connection<A> {
     }
 
     /// Ready once there is nothing more to be read as packets.
-    fn poll_open(&self, local: &Local<A>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_open(&self, local: &Local<A>, mut ahead: Option<Read>, cx: &mut Context<'_>) -> Poll<()> {
         self.flush_if_pending(local);
         let mut buffer = local.read_buffer();
         let mut unanswered = 0;
@@ -182,20 +210,28 @@ impl<A: Application> Connection<A> {
             if self.mode.get().is_over() {
                 return Poll::Ready(());
             }
-            if self.mode.get() == Mode::Open && self.client.engine().app().is_saturated(&self.client) {
-                let waker = self.waker(local);
-                ready!(self.client.poll_ready_to_read(&mut Context::from_waker(&waker)));
-            }
-            let read = ready!(self.stream.borrow_mut().poll_read(cx, &mut buffer));
+            let read = match ahead.take() {
+                Some(read) => read,
+                None => {
+                    if self.is_saturated() {
+                        let waker = self.waker(local);
+                        ready!(self.client.poll_ready_to_read(&mut Context::from_waker(&waker)));
+                    }
+                    ready!(self.poll_read(cx, &mut buffer))
+                }
+            };
             match read {
-                Ok(0) => self.lost(CloseReason::TransportClose, "the connection closed"),
+                Ok(place) if place.is_empty() => {
+                    self.lost(CloseReason::TransportClose, "the connection closed");
+                }
                 Err(_) => self.lost(CloseReason::TransportError, "read failed"),
-                Ok(n) => {
-                    let bytes = buffer.get_mut(..n).unwrap_or_default();
+                Ok(place) => {
+                    let bytes = buffer.bytes(place);
+                    let was_whole_buffer = bytes.len() == READ_BUFFER;
                     if let Err(end) = self.receive(local, bytes, &mut unanswered) {
                         self.end(local, end);
                     }
-                    if n == READ_BUFFER && local.has_read_enough() {
+                    if was_whole_buffer && local.has_read_enough() {
                         break;
                     }
                 }
@@ -213,8 +249,7 @@ impl<A: Application> Connection<A> {
             Written::Stalled => return Poll::Pending,
             Written::Broken => return Poll::Ready(()),
         }
-        let mut stream = self.stream.borrow_mut();
-        if ready!(stream.poll_shutdown(cx)).is_err() {
+        if ready!(self.stream.borrow_mut().poll_shutdown(cx)).is_err() {
             return Poll::Ready(());
         }
         let mut buffer = local.read_buffer();
@@ -223,16 +258,15 @@ impl<A: Application> Connection<A> {
             if follows == Follows::Nothing {
                 return Poll::Ready(());
             }
-            let read = match ready!(stream.poll_read(cx, &mut buffer)) {
-                Ok(0) | Err(_) => return Poll::Ready(()),
-                Ok(n) => buffer.get_mut(..n).unwrap_or_default(),
+            let read = match ready!(self.poll_read(cx, &mut buffer)) {
+                Ok(place) if !place.is_empty() => buffer.bytes(place),
+                Ok(_) | Err(_) => return Poll::Ready(()),
             };
             if follows == Follows::Frames {
                 // What it means is nobody's concern any longer.
                 let _ = self.receive(local, read, &mut 0);
             }
         }
-        drop(stream);
         local.go_on_next_turn(self.waker(local));
         Poll::Pending
     }
@@ -460,7 +494,7 @@ impl<A: Application> Future for Task<A> {
             *waker = Some(cx.waker().clone());
         }
         drop(waker);
-        self.connection.poll(&self.local, cx)
+        self.connection.poll(&self.local, None, cx)
     }
 }
 

@@ -25,21 +25,15 @@ use slab::Slab;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
-use super::connection::Connection;
+use super::connection::{Connection, Read};
 use super::date::Date;
 use super::metrics::ShardMetrics;
+use super::read_buffer::ReadBuffer;
 use super::tenants::{Slot, Tenant, Tenants};
 use super::timers::Timers;
 use super::watched::{Readiness, Sockets};
 use super::{Application, Client};
 use driver::Driver;
-
-/// Bytes of the buffer through which a thread reads.
-pub(crate) const READ_BUFFER: usize = 64 * 1024;
-
-/// Bytes before those that are read. As [`EncodedPacket`](super::EncodedPacket) has them: long texts are copied from there to the
-/// beginning of a block.
-const LEAD: usize = 128;
 
 /// How long a turn reads on in sockets that bring whole buffers. Past it each is still read once.
 const READING: Duration = Duration::from_millis(2);
@@ -80,7 +74,7 @@ pub(crate) struct Local<A: Application> {
     pub(crate) shard: Arc<Shard<A>>,
     pub(super) sockets: Sockets,
     pub(super) tenants: Tenants<A>,
-    read_buffer: RefCell<Box<[u8]>>,
+    read_buffer: RefCell<ReadBuffer>,
     /// Until when this turn reads on; `None` before a socket has brought a whole buffer.
     reads_until: Cell<Option<Instant>>,
     pub(super) cork: RefCell<Vec<u8>>,
@@ -223,7 +217,7 @@ impl<A: Application> Local<A> {
             shard,
             sockets,
             tenants: Tenants::default(),
-            read_buffer: RefCell::new(vec![0; LEAD + READ_BUFFER].into_boxed_slice()),
+            read_buffer: RefCell::default(),
             reads_until: Cell::new(None),
             cork: RefCell::default(),
             date: RefCell::default(),
@@ -246,22 +240,23 @@ impl<A: Application> Local<A> {
     }
 
     /// The buffer through which the thread reads.
-    pub(super) fn read_buffer(&self) -> RefMut<'_, [u8]> {
-        RefMut::map(self.read_buffer.borrow_mut(), |buffer| buffer.get_mut(LEAD..).unwrap_or_default())
+    pub(super) fn read_buffer(&self) -> RefMut<'_, ReadBuffer> {
+        self.read_buffer.borrow_mut()
     }
 
     /// Polls the connection in that place, if it has no task.
     pub(super) fn go_on(&self, slot: Slot) {
         if let Some(connection) = self.tenants.connection(slot).filter(|connection| connection.is_watched()) {
-            self.drive(&connection);
+            self.drive(&connection, None);
         }
     }
 
-    fn drive(&self, connection: &Connection<A>) {
+    /// Polls a connection without a task. `ahead`: what was read of it in this turn.
+    fn drive(&self, connection: &Connection<A>, ahead: Option<Read>) {
         // What it waits for, the event queue tells.
         let mut cx = Context::from_waker(Waker::noop());
         // As in a task of its own: what an application throws ends this connection, and no other.
-        match catch_unwind(AssertUnwindSafe(|| connection.poll(self, &mut cx))) {
+        match catch_unwind(AssertUnwindSafe(|| connection.poll(self, ahead, &mut cx))) {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) | Err(_) => connection.leave(self),
         }
@@ -275,15 +270,19 @@ impl<A: Application> Local<A> {
         until <= now
     }
 
-    /// Has whom an event is for go on.
-    fn tell(&self, slot: Slot, readiness: Readiness) {
-        match self.tenants.get(slot) {
-            Some(Tenant::WebSocket(connection)) => {
+    /// Tells a tenant what its socket has become. A WebSocket is read at once, and is then to be driven.
+    fn tell(&self, slot: Slot, readiness: Readiness) -> Option<(Rc<Connection<A>>, Option<Read>)> {
+        match self.tenants.get(slot)? {
+            Tenant::WebSocket(connection) => {
                 connection.has_become(readiness);
-                self.drive(&connection);
+                let ahead = connection.read_ahead(self);
+                Some((connection, ahead))
             }
-            Some(Tenant::Guest(guest)) => guest.has_become(readiness),
-            Some(Tenant::Expected) | None => {}
+            Tenant::Guest(guest) => {
+                guest.has_become(readiness);
+                None
+            }
+            Tenant::Expected => None,
         }
     }
 

@@ -76,27 +76,28 @@ impl Sockets {
     /// Tells who has something to read or room to write, a batch at most, and has the task of `cx` polled again when
     /// there is more.
     pub(super) fn poll(&self, cx: &mut Context<'_>, mut tell: impl FnMut(Slot, Readiness)) {
-        while let Poll::Ready(Ok(mut queue)) = self.queue.poll_read_ready(cx) {
-            let mut events = [const { MaybeUninit::<Event>::uninit() }; BATCH];
-            let Ok((events, _)) = epoll::wait(self.queue.get_ref(), &mut events, Some(&Timespec::default()))
-            else {
-                // A signal came between.
-                return cx.waker().wake_by_ref();
-            };
-            let is_all = events.len() < BATCH;
-            if is_all {
-                queue.clear_ready();
-            }
-            for event in events {
-                let (flags, index) = (event.flags, event.data.u64());
-                let to_the_end = flags.intersects(BEYOND_A_SHORT_READ);
-                let readable = to_the_end || flags.contains(EventFlags::IN);
-                let readiness = Readiness { readable, to_the_end };
-                tell(Slot::new(usize::try_from(index).unwrap_or(usize::MAX)), readiness);
-            }
-            if !is_all {
-                return cx.waker().wake_by_ref();
-            }
+        let Poll::Ready(Ok(mut queue)) = self.queue.poll_read_ready(cx) else {
+            return;
+        };
+        let mut events = [const { MaybeUninit::<Event>::uninit() }; BATCH];
+        let Ok((events, _)) = epoll::wait(self.queue.get_ref(), &mut events, Some(&Timespec::default()))
+        else {
+            // A signal came between.
+            return cx.waker().wake_by_ref();
+        };
+        let is_all = events.len() < BATCH;
+        if is_all {
+            queue.clear_ready();
+        }
+        for event in events {
+            let (flags, index) = (event.flags, event.data.u64());
+            let to_the_end = flags.intersects(BEYOND_A_SHORT_READ);
+            let readable = to_the_end || flags.contains(EventFlags::IN);
+            let readiness = Readiness { readable, to_the_end };
+            tell(Slot::new(usize::try_from(index).unwrap_or(usize::MAX)), readiness);
+        }
+        if !is_all || self.queue.poll_read_ready(cx).is_ready() {
+            cx.waker().wake_by_ref();
         }
     }
 }

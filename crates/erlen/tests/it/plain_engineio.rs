@@ -245,3 +245,30 @@ async fn more_sockets_than_are_read_at_once_are_all_read_each_in_its_order() {
         assert_eq!(ws.packet().await, format!("4B{number}"));
     }
 }
+
+#[tokio::test]
+async fn more_bytes_than_a_thread_reads_at_once_are_all_read_each_sockets_as_its_own() {
+    let (engine, addr, mut closed, release) = mirror_that_holds().await;
+    let mut all = Vec::new();
+    for _ in 0..40 {
+        let mut ws = WebSocket::open_at(addr, "/engine.io/").await;
+        assert_eq!(ws.packet().await, "4welcome");
+        all.push(ws);
+    }
+    let [holder, quitter, others @ ..] = &mut all[..] else { panic!("nobody") };
+    holder.send("4hold").await;
+    // Behind each other in the thread's buffer, one past its end, and one that spans it.
+    let text_of = |number: usize| format!("{number}:{}", "a".repeat([5, 9_000, 30_000, 90_000][number % 4]));
+    quitter.send("4bye").await;
+    for (number, ws) in others.iter_mut().enumerate() {
+        ws.send(&format!("4{}", text_of(number))).await;
+        ws.send("4behind").await;
+    }
+    drop(release);
+    for (number, ws) in others.iter_mut().enumerate() {
+        assert_eq!(ws.packet().await, format!("4{}", text_of(number).to_uppercase()));
+        assert_eq!(ws.packet().await, "4BEHIND");
+    }
+    assert_eq!(closed.next().await, (CloseReason::ForcedClose, 1));
+    until("the others stay", || engine.session_count() == 39).await;
+}

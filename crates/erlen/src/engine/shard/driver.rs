@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
 use super::{Command, Local};
+use crate::engine::connection::{Connection, Read};
 use crate::engine::{Application, Client};
 
 /// How late a turn must be for the shard to believe that the process stood still: the sockets are then read
@@ -20,6 +21,8 @@ const STOOD_STILL: Duration = Duration::from_secs(1);
 /// The shard's task.
 pub(super) struct Driver<A: Application> {
     local: Rc<Local<A>>,
+    /// WebSockets whose sockets have become something, and what was read of them.
+    told: Vec<(Rc<Connection<A>>, Option<Read>)>,
     dirty: Vec<Arc<Client<A>>>,
     sleep: Pin<Box<Sleep>>,
     /// For when the sleep is set; `None` while nothing is filed.
@@ -31,14 +34,20 @@ pub(super) struct Driver<A: Application> {
 impl<A: Application> Driver<A> {
     pub(super) fn new(local: Rc<Local<A>>) -> Self {
         let sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { local, dirty: Vec::new(), sleep, wake_at: None, grace: false }
+        Self { local, told: Vec::new(), dirty: Vec::new(), sleep, wake_at: None, grace: false }
     }
 
-    /// Reads what the sockets have. What that leaves in the inbox is taken in this turn, and wakes nobody.
-    fn read_sockets(&self, cx: &mut Context<'_>) {
-        self.local.shard.inbox().driver = None;
-        self.local.reads_until.set(None);
-        self.local.sockets.poll(cx, |slot, readiness| self.local.tell(slot, readiness));
+    /// Reads what a batch of sockets has, then handles it. What that leaves in the inbox is taken in this turn, and wakes
+    /// nobody.
+    fn read_sockets(&mut self, cx: &mut Context<'_>) {
+        let Self { local, told, .. } = self;
+        local.shard.inbox().driver = None;
+        local.reads_until.set(None);
+        local.sockets.poll(cx, |slot, readiness| told.extend(local.tell(slot, readiness)));
+        for (connection, ahead) in told.drain(..) {
+            local.drive(&connection, ahead);
+        }
+        local.read_buffer().clear();
     }
 
     /// Takes what has come in; `None` when the shard is to stop.
