@@ -33,6 +33,7 @@ class GreenRelay(Relay):
         self._ways: set[threading.Thread] = set()
 
     def __call__(self, outer: int, inner: int) -> None:
+        """Takes over a connection, as :class:`Relay` says."""
         try:
             self._hub.start(self._serve, outer, inner)
         except RuntimeError:
@@ -41,6 +42,7 @@ class GreenRelay(Relay):
                 os.close(descriptor)
 
     def stop(self) -> None:
+        """Waits for what is on its way, a moment at most."""
         for way in list(self._ways):
             way.join(FAREWELL)
 

@@ -36,9 +36,11 @@ _BAREWORD = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN')
 class Json(Protocol):
     """What `SocketIO(json=…)` takes: a module or object like the standard `json`."""
 
-    def dumps(self, obj: Any, **kwargs: Any) -> str: ...
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        """The text of a value."""
 
-    def loads(self, s: str, **kwargs: Any) -> Any: ...
+    def loads(self, s: str, **kwargs: Any) -> Any:
+        """The value of a text."""
 
 
 def arguments(data: Any) -> list[Any]:
@@ -135,6 +137,7 @@ class OwnCodec(Codec):
         self._json = json
 
     def encode(self, args: Sequence[Any], name: str = "") -> tuple[str, list[bytes]]:
+        """As :meth:`Codec.encode`, but what cannot be encoded is for the application's `json` to say."""
         attachments: list[bytes] = []
         parts = [_with_placeholders(value, attachments) for value in args]
         # The name is encoded together with the arguments, as upstream: what stands between them is the application's too.
@@ -145,9 +148,11 @@ class OwnCodec(Codec):
         return "[" + text[len(head) :].lstrip()[1:], attachments
 
     def loads(self, text: str) -> Any:
+        """The value of a text."""
         return self._json.loads(text)
 
     def dumps(self, value: Any) -> str:
+        """The text of a value."""
         return self._json.dumps(value, separators=_SEPARATORS)
 
 

@@ -91,6 +91,7 @@ class ThreadRelay(Relay):
         self._thread.start()
 
     def __call__(self, outer: int, inner: int) -> None:
+        """Takes over a connection, as :class:`Relay` says."""
         ends = socket.socket(fileno=outer), socket.socket(fileno=inner)
         try:
             self._loop.call_soon_threadsafe(self._begin, *ends)
@@ -100,6 +101,7 @@ class ThreadRelay(Relay):
                 end.close()
 
     def stop(self) -> None:
+        """Ends what is left, and the thread."""
         self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._end()))
         self._thread.join()
         self._loop.close()

@@ -51,6 +51,7 @@ class Middleware:
         self._told = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answers a request of a page, and takes a handshake that has come through the middleware around."""
         environ["flask.app"] = self.flask_app
         passage: Optional[_Passage] = environ.pop(_HANDSHAKE, None)
         if passage is not None and passage.socketio is self._socketio:
