@@ -15,11 +15,11 @@ from .install import install_as_flask_socketio
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["main"]
+__all__ = ["main", "twins"]
 
 
 @click.group(context_settings={"auto_envvar_prefix": "ERLEN", "help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="erlen %(version)s")
+@click.version_option(__version__, message="erlen %(version)s", allow_from_autoenv=False)
 def main() -> None:
     """Serves Flask applications with Socket.IO."""
 
@@ -85,6 +85,12 @@ def run(
         )
     except loading.MISCONFIGURED as error:
         sys.exit(_refused(str(error)))
+
+
+def twins() -> list[str]:
+    """The variables of the environment that `erlen run` reads."""
+    options = [option.name for option in run.params if isinstance(option, click.Option) and option.name]
+    return ["ERLEN_APP", *(f"ERLEN_RUN_{name.upper()}" for name in options)]
 
 
 def _without(error: BaseException) -> Flask:

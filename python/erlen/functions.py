@@ -1,7 +1,7 @@
 """The functions of a handler: `emit`, `join_room` and their kin, for the client whose event is handled.
 
 They find the SocketIO by the event that is handled, or by the current application. Keywords that they do not know are ignored, as
-upstream's are.
+upstream's are; the log says so.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import flask
 
-from . import aio
+from . import aio, spelling
 from .context import addressee
 from .dispatch import current
 
@@ -79,6 +79,8 @@ def emit(
     :param skip_sid: a sid, or a list of them, to leave out.
     :param callback: called with the acknowledgement of the client.
     """
+    if ignored:
+        spelling.tell_ignored(emit, ignored)
     where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
     _socketio().emit(
         event,
@@ -107,6 +109,8 @@ def call(
 
     :returns: None, the one argument, or a tuple of them.
     """
+    if ignored:
+        spelling.tell_ignored(call, ignored)
     where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
     target = _target(to, room, False)
     aio.warn_of_waiting("call")
@@ -129,6 +133,8 @@ def send(
     **ignored: Any,
 ) -> None:
     """Emits the event `message`, or `json`."""
+    if ignored:
+        spelling.tell_ignored(send, ignored)
     where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
     _socketio().send(
         message,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypedDict, TypeVar, Union
 
 import flask
 
-from . import cors, green
+from . import cors, green, spelling
 from .payload import Codec, OwnCodec
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def check(options: dict[str, Any]) -> None:
     transports(options.get("transports"))
     bounds(options, {})
     for name in sorted(options.keys() - Options.__annotations__.keys()):
-        _log.warning("SocketIO() has no option %r and ignores it%s", name, _elsewhere(name))
+        _log.warning("SocketIO() has no option %r and ignores it%s", name, _meant(name))
     serializer = options.get("serializer", "default")
     if serializer != "default":
         raise NotImplementedError(f"serializer={serializer!r} is not built yet: leave it out")
@@ -105,11 +105,13 @@ def check(options: dict[str, Any]) -> None:
             raise NotImplementedError(f"{name} is not built yet: leave it out")
 
 
-def _elsewhere(name: str) -> str:
-    """Where a keyword belongs, if it is one of `run`."""
+def _meant(name: str) -> str:
+    """Where a keyword belongs, if it is one of `run`; or the option that it looks like."""
     from .run import run
 
-    return ": it belongs to run()" if name in inspect.signature(run).parameters else ""
+    if name in inspect.signature(run).parameters:
+        return ": it belongs to run()"
+    return spelling.likely(name, Options.__annotations__)
 
 
 def bounds(options: dict[str, Any], environment: Mapping[str, str]) -> dict[str, int]:
@@ -119,7 +121,7 @@ def bounds(options: dict[str, Any], environment: Mapping[str, str]) -> dict[str,
     """
     given = {}
     for name in BOUNDS:
-        twin = f"ERLEN_{name.upper()}"
+        twin = _twin(name)
         said, value = (
             (name, options[name]) if options.get(name) is not None else (twin, environment.get(twin))
         )
@@ -130,6 +132,31 @@ def bounds(options: dict[str, Any], environment: Mapping[str, str]) -> dict[str,
             raise ValueError(f"{said} must be a whole number, and not {value!r}")
         given[name] = number
     return given
+
+
+def tell_unknown(environment: Iterable[str]) -> None:
+    """Warns of variables by the names of Erlen's that nothing reads."""
+    found = {name for name in environment if name.startswith("ERLEN_")} - {*map(_twin, BOUNDS)}
+    if not found:
+        return
+    from .cli import twins
+
+    known = {*map(_twin, BOUNDS), *twins()}
+    for name in sorted(found - known):
+        if spelling.is_new("environment", name):
+            _log.warning("nothing reads %s of the environment%s", name, _meant_by_variable(name, known))
+
+
+def _meant_by_variable(name: str, known: Iterable[str]) -> str:
+    keyword = name[len("ERLEN_") :].lower()
+    if keyword in Options.__annotations__:
+        return f": {keyword} is a keyword of SocketIO() alone"
+    return spelling.likely(name, known)
+
+
+def _twin(name: str) -> str:
+    """A bound's name in the environment."""
+    return f"ERLEN_{name.upper()}"
 
 
 def async_mode(options: dict[str, Any]) -> str:
@@ -261,6 +288,7 @@ def mounted(path: str) -> str:
 
 def engine(options: dict[str, Any], ask_handshake: bool) -> dict[str, Any]:
     """The engine's options. `ask_handshake`: a handshake passes WSGI middleware."""
+    tell_unknown(os.environ)
     allowed = origins(options.get("cors_allowed_origins"))
     ping_interval, ping_grace = heartbeat(options.get("ping_interval", 25))
     return {

@@ -197,8 +197,14 @@ class Server:
             event, arguments(data), namespace=namespace or "/", to=target, skip=None, callback=take
         )
         limit = CALL_TIMEOUT if timeout is None else timeout
-        if not reached or not answered.wait(limit):
-            raise exceptions.TimeoutError()
+        if not reached:
+            raise exceptions.TimeoutError(
+                f"call({event!r}): nobody has the id {target!r} in the namespace {namespace or '/'}"
+            )
+        if not answered.wait(limit):
+            raise exceptions.TimeoutError(
+                f"call({event!r}): {target!r} in the namespace {namespace or '/'} has not answered within {limit:g} s"
+            )
         return tuple(answer) if len(answer) > 1 else answer[0] if answer else None
 
     # Rooms and clients.

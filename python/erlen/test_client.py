@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from flask.testing import EnvironBuilder
 
-from . import _erlen
+from . import _erlen, spelling
 from .context import Connection, inline
 
 if TYPE_CHECKING:
@@ -132,7 +132,14 @@ class SocketIOTestClient:
         inline(self._require().disconnect, name)
         self.connected.pop(name, None)
 
-    def emit(self, event: str, *args: Any, **kwargs: Any) -> Any:
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        callback: bool = False,
+        namespace: Optional[str] = None,
+        **ignored: Any,
+    ) -> Any:
         """Emits an event, which is handled before this returns.
 
         :param args: its arguments.
@@ -140,19 +147,20 @@ class SocketIOTestClient:
         :param namespace: `/` unless given.
         :returns: with `callback`: `[]`, the one argument, or a list of them; None where no acknowledgement came.
         """
-        name = kwargs.get("namespace") or "/"
-        wants_ack = bool(kwargs.get("callback", False))
+        if ignored:
+            spelling.tell_ignored(SocketIOTestClient.emit, ignored)
+        name = namespace or "/"
         if not self.is_connected(name):
             raise RuntimeError("not connected")
         ack_id = None
-        if wants_ack:
+        if callback:
             self.callback_counter += 1
             ack_id = self.callback_counter
         self.acks = None
         text, attachments = self.socketio.codec.encode(args, event)
         inline(self._require().emit, name, event, text, attachments, ack_id)
         self._receive(ack_id)
-        if not wants_ack or self.acks is None:
+        if not callback or self.acks is None:
             return None
         return self.acks[0] if len(self.acks) == 1 else self.acks
 

@@ -52,7 +52,7 @@ class Program:
 
     def __init__(self, *command, folder, stdin=False, **environment):
         env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1", **environment}
-        for name in ("WERKZEUG_RUN_MAIN", "FLASK_APP", "FLASK_DEBUG"):
+        for name in ("WERKZEUG_RUN_MAIN", "FLASK_APP", "FLASK_DEBUG", "ERLEN_TEST_ENGINE"):
             env.pop(name, None)
         env.update(environment)
         self.process = subprocess.Popen(

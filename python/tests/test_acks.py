@@ -319,16 +319,18 @@ def test_call_without_a_target_is_an_error(socketio, live):
 
 def test_call_times_out(engine, socketio, live):
     client = live.websocket()
-    with pytest.raises(engine.exceptions.TimeoutError):
+    with pytest.raises(engine.exceptions.TimeoutError) as raised:
         socketio.call("q", to=client.sid, timeout=0.05)
     assert client.asked() == '42["q"]'
+    said = f"call('q'): {client.sid!r} in the namespace / has not answered within 0.05 s"
+    assert str(raised.value) == engine.either(upstream="", erlen=said)
 
 
 @pytest.mark.only("erlen")
 def test_call_to_an_id_that_nobody_has_fails_at_once(engine, socketio, live):
     began = time.monotonic()
-    with pytest.raises(engine.exceptions.TimeoutError):
-        socketio.call("q", to="nobody", timeout=30)
+    with pytest.raises(engine.exceptions.TimeoutError, match=r"call\('q'\): nobody has the id 'nobody' in the namespace /n$"):
+        socketio.call("q", to="nobody", namespace="/n", timeout=30)
     assert time.monotonic() - began < 15
 
 

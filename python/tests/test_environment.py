@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import importlib.util
+import signal
 
 import pytest
 import requests
@@ -119,3 +120,21 @@ def test_two_threads_handle_two_pages_at_one_time(run):
     with run(ERLEN_RUN_THREADS="2") as program, concurrent.futures.ThreadPoolExecutor(2) as clients:
         program.url()
         assert set(clients.map(lambda _: page(program, "/meet"), range(2))) == {"True"}
+
+
+@pytest.mark.parametrize("name, meant", [
+    ("ERLEN_MAX_SESIONS", "; did you mean 'ERLEN_MAX_SESSIONS'?"),
+    ("ERLEN_RUN_PROT", "; did you mean 'ERLEN_RUN_PORT'?"),
+    ("ERLEN_PING_INTERVAL", ": ping_interval is a keyword of SocketIO() alone"),
+    ("ERLEN_OF_SOMEBODY_ELSE", "")])
+def test_a_variable_that_nothing_reads_is_told_in_one_line(run, name, meant):
+    with run(ERLEN_RUN_THREADS="1", ERLEN_MAX_ROOMS="5", **{name: "1"}) as program:
+        page(program)
+        _, said = program.end(signal.SIGTERM)
+    assert [line for line in said.splitlines() if "ERLEN_" in line] == [f"nothing reads {name} of the environment{meant}"]
+
+
+def test_the_environment_does_not_ask_for_the_version(run):
+    with run(ERLEN_VERSION="1.2.3") as program:
+        program.until("nothing reads ERLEN_VERSION of the environment")
+        assert page(program) == "debug False, reloaded None"

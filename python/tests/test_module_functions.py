@@ -171,3 +171,36 @@ def test_the_method_emit_in_a_page_reaches_everybody(app, socketio, live):
     client = live.websocket()
     assert requests.get(live.url + "/tell", timeout=10).text == "told"
     assert client.next() == '42["e",1]'
+
+
+def test_a_keyword_that_is_none_is_ignored_and_told_once_in_the_log(engine, sio_lib, live, do, output):
+    @do
+    def do_all():
+        sio_lib.emit("e", romm="nobody")
+        sio_lib.emit("e", romm="nobody")
+        sio_lib.send("text", brodcast=True, nothing_alike=1)
+        return sio_lib.call("q", timout=5)
+
+    client = live.websocket()
+    client.emit("do", ack=1)
+    assert [client.next(), client.next(), client.next(), client.asked()] == [
+        '42["e"]', '42["e"]', '42["message","text"]', '42["q"]']
+    client.answer('["answer"]')
+    assert client.next() == '431["answer"]'
+    told = [record.getMessage() for record in output.caplog.records if "has no keyword" in record.getMessage()]
+    assert told == engine.either(upstream=[], erlen=[
+        "emit() has no keyword 'romm' and ignores it; did you mean 'room'?",
+        "send() has no keyword 'brodcast' and ignores it; did you mean 'broadcast'?",
+        "send() has no keyword 'nothing_alike' and ignores it",
+        "call() has no keyword 'timout' and ignores it; did you mean 'timeout'?"])
+
+
+@pytest.mark.only("erlen")
+def test_of_keywords_that_a_client_makes_up_the_log_tells_the_first_ones(sio_lib, live, do, output, monkeypatch):
+    monkeypatch.setattr("erlen.spelling._told", set())
+    do(lambda keywords: sio_lib.emit("e", **keywords))
+    client = live.websocket()
+    client.emit("do", {f"made up {number}": 1 for number in range(500)})
+    assert client.next() == '42["e"]'
+    told = [record for record in output.caplog.records if "has no keyword" in record.getMessage()]
+    assert len(told) == 100

@@ -388,3 +388,10 @@ def test_an_app_is_gone_when_its_tests_are_over_with_its_threads(sio_lib, socket
     references = [reference for _ in range(10) for reference in use()]
     eventually(gone)
     eventually(lambda: len(threads.of_erlen()) <= before)
+
+
+def test_a_keyword_that_is_none_is_ignored_and_the_log_says_so(engine, app, socketio, output):
+    socketio.on("e")(lambda: "answer")
+    assert socketio.test_client(app).emit("e", callback=True, namspace="/n") == "answer"
+    said = "SocketIOTestClient.emit() has no keyword 'namspace' and ignores it; did you mean 'namespace'?"
+    assert (said in output.text()) is engine.is_erlen
