@@ -5,6 +5,7 @@ import contextlib
 import gc
 import hashlib
 import json
+import random
 import socket
 import ssl
 
@@ -38,7 +39,7 @@ def context(files):
 def serve_over(app, socketio):
     """Serves the app over a context; gives the URL."""
     with contextlib.ExitStack() as stack:
-        def serve_over(context):
+        def serve_over(context, socketio=socketio):
             run = Running(app, socketio, ssl_context=context)
             stack.callback(run.stop)
             return f"https://127.0.0.1:{run.port()}"
@@ -86,6 +87,20 @@ def test_large_bodies_pass_both_ways(app, serve_over, context):
     url = serve_over(context)
     assert get(url + "/digest", method="POST", data=body).text == hashlib.sha256(body).hexdigest()
     assert get(url + "/body").content == body
+
+
+def test_large_events_pass_both_ways(sio_lib, app, serve_over, context):
+    socketio = sio_lib.SocketIO(app, max_http_buffer_size=10_000_000)
+    socketio.on("up")(lambda data: hashlib.sha256(data.encode()).hexdigest())
+    socketio.on("down")(lambda: "x" * 8_000_000)
+    text = random.Random(1).randbytes(1_350_000).hex()
+    # The check of UTF-8 is in Python, and takes seconds.
+    client = open_websocket(serve_over(context, socketio), skip_utf8_validation=True)
+    client.send(f'421["up","{text}"]')
+    assert client.recv() == f'431["{hashlib.sha256(text.encode()).hexdigest()}"]'
+    client.send('422["down"]')
+    assert client.recv() == '432["' + "x" * 8_000_000 + '"]'
+    client.close()
 
 
 def test_a_context_may_ask_for_the_clients_certificate(app, serve_over, context, files):
