@@ -119,9 +119,10 @@ pub(crate) fn chromium() -> Result<String, Failure> {
     })
 }
 
-/// The proxies that the deployment page is about. Their tests are skipped, and say so, where one cannot be installed.
-pub(crate) fn proxies() {
-    for name in ["nginx", "caddy"] {
+/// What applications stand beside: the proxies that the deployment page is about, and Redis. Their tests are skipped, and say so, where
+/// one cannot be installed.
+pub(crate) fn neighbours() {
+    for name in ["nginx", "caddy", "redis-server"] {
         if path_of(name).is_none()
             && let Err(failure) = apt_install(name, &[name])
         {
