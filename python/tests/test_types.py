@@ -2,6 +2,10 @@
 from __future__ import annotations
 
 import inspect
+import json
+import pathlib
+import re
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +13,8 @@ import pytest
 from erlen import options
 
 pytestmark = pytest.mark.only("erlen")
+
+PYRIGHT = pathlib.Path(__file__).parent / "pyright/node_modules/pyright/index.js"
 
 METHODS = {
     "on": {"message": ..., "namespace": None},
@@ -137,14 +143,29 @@ if __name__ == "__main__":
 '''
 
 
-def test_a_type_checker_accepts_what_works(sio_lib, tmp_path):
+def by_mypy(folder):
+    """The lines with errors, and all that was said."""
     pytest.importorskip("mypy")
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(program)],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(folder / "cache"), str(folder / "program.py")],
         capture_output=True, text=True, timeout=120, check=False)
-    line = next(number for number, text in enumerate(PROGRAM.splitlines(), 1) if "# E:" in text)
-    errors = [text for text in done.stdout.splitlines() if ": error:" in text]
-    assert len(errors) == 1, done.stdout
-    assert f"program.py:{line}: error" in errors[0]
+    return [int(line) for line in re.findall(r"program\.py:(\d+): error:", done.stdout)], done.stdout + done.stderr
+
+
+def by_pyright(folder):
+    """The same."""
+    if not PYRIGHT.exists() or shutil.which("node") is None:
+        pytest.skip("pyright is not installed here (npm ci in python/tests/pyright)")
+    (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    done = subprocess.run(
+        ["node", str(PYRIGHT), "--outputjson", "--pythonpath", sys.executable, "--project", str(folder)],
+        capture_output=True, text=True, timeout=120, check=False)
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    return [each["range"]["start"]["line"] + 1 for each in found], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("check", [by_mypy, by_pyright])
+def test_a_type_checker_accepts_what_works(sio_lib, tmp_path, check):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    errors, said = check(tmp_path)
+    assert errors == [number for number, text in enumerate(PROGRAM.splitlines(), 1) if "# E:" in text], said

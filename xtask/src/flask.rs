@@ -24,6 +24,8 @@ pub(crate) fn test() -> Result<(), Failure> {
     in_package("ruff format", &["ruff", "format", "--check", "erlen"])?;
     in_package("mypy", &["mypy", "--python-executable", &python.to_string_lossy()])?;
     let tests = package.join("tests");
+    tools::node()?;
+    tools::npm_ci(&tests.join("pyright"))?;
     step("Flask door", pytest(&python, &tests))?;
     oldest(&tests, &wheel)?;
     green(&tests, &wheel)
