@@ -36,6 +36,10 @@ class Delegate(Protocol):
 class Refused(Exception):
     """Refuses a handshake."""
 
+def out_of_date(certificates: bytes) -> Optional[tuple[bool, int]]:
+    """Of PEM, the first certificate, where it is not valid now: whether it has expired, and when; or from when on it will be, in seconds of
+    Unix time. None too where that cannot be read."""
+
 def encode(args: Sequence[Any]) -> Optional[tuple[str, list[bytes]]]:
     """The text that the standard `json` gives for the array of `args`, and its attachments, for values of plain types alone; None for others."""
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import socket
 import ssl
@@ -17,8 +16,6 @@ from .green import Hub
 from .relay import FAREWELL, HANDSHAKE, PIECE, Relay
 
 __all__ = ["GreenRelay"]
-
-_log = logging.getLogger("erlen")
 
 
 class GreenRelay(Relay):
@@ -54,7 +51,7 @@ class GreenRelay(Relay):
                 secure = self._context.wrap_socket(connection, server_side=True)
                 secure.settimeout(None)
             except OSError as error:
-                _log.info("TLS handshake failed: %s", error)
+                self._tell(error)
                 return
             with secure, self._known(secure.getpeercert(binary_form=True), secure.getpeername()):
                 inwards = threading.Thread(target=_pump, args=(secure, plain), daemon=True)

@@ -71,6 +71,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         socketio._hub = green.hub()
         try:
             secured = _secured(self.cfg)
+            tls.tell_out_of_date(None, self.cfg.certfile)
         except (OSError, ValueError) as error:
             self._refuse(f"TLS: {error}", BOOT_ERROR)
         with handed(secured, socketio._hub) as over:

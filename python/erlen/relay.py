@@ -43,6 +43,7 @@ class Relay:
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
         self._certificates: dict[tuple[str, str], str] = {}
+        self._level = logging.WARNING
         _log.warning(
             "TLS by a ready SSLContext goes through Python: ssl_context=('cert.pem', 'key.pem') is faster"
         )
@@ -67,6 +68,11 @@ class Relay:
     def stop(self) -> None:
         """Ends what is left."""
         raise NotImplementedError
+
+    def _tell(self, error: Exception) -> None:
+        """Says that a handshake has failed. The first one is seen where logging is not set up, as of the engine's lines."""
+        level, self._level = self._level, logging.INFO
+        _log.log(level, "TLS handshake failed: %s", str(error) or "it took too long")
 
     @contextlib.contextmanager
     def _known(self, certificate: Optional[bytes], address: tuple[Any, ...]) -> Iterator[None]:
@@ -118,7 +124,7 @@ class ThreadRelay(Relay):
             try:
                 secure = await self._secure(outer)
             except (OSError, asyncio.TimeoutError) as error:
-                _log.info("TLS handshake failed: %s", error)
+                self._tell(error)
                 plain[1].close()
                 return
             certificate = secure[1].get_extra_info("ssl_object").getpeercert(binary_form=True)

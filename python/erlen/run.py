@@ -144,6 +144,7 @@ def run(
                 # The caller's line and the sentence are what helps; how it was found does not.
                 raise error.with_traceback(None) from None
             _say(app, listener, host, over is not None, debugger)
+            tls.tell_out_of_date(ssl_context, certfile)
             _until_the_end(socketio, app, listener)
 
     if not (app.debug if use_reloader is None else use_reloader):

@@ -5,11 +5,17 @@ A ready `ssl.SSLContext` stays what it is, since it does not give out its key: s
 
 from __future__ import annotations
 
+import logging
 import ssl
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
-__all__ = ["Demands", "Secured", "asked", "pem"]
+from . import _erlen
+
+__all__ = ["Demands", "Secured", "asked", "pem", "tell_out_of_date"]
+
+_log = logging.getLogger("erlen")
 
 Password = Union[None, str, bytes]
 
@@ -117,6 +123,19 @@ def pem(
     if b"ENCRYPTED" in key:
         key = _decrypted(key, keyfile or certfile, password)
     return certificates, key
+
+
+def tell_out_of_date(ssl_context: Any, certfile: Optional[str]) -> None:
+    """Warns of a file whose certificate is not valid now. It is served all the same: a client may not look at that."""
+    if isinstance(ssl_context, (str, ssl.SSLContext)):
+        return
+    path, _, _ = _files(ssl_context, certfile, None, None)
+    found = None if path is None else _erlen.out_of_date(_read(path, "certificate"))
+    if found is not None:
+        has_expired, moment = found
+        when = datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+        fault = "has expired, on" if has_expired else "is not valid before"
+        _log.warning("the certificate in %s %s %s: clients refuse it", path, fault, when)
 
 
 def _read(path: str, what: str) -> bytes:

@@ -46,6 +46,8 @@ mod _erlen {
     use crate::session::{PySocket, Session};
     #[pymodule_export]
     use crate::test_client::TestClient;
+    #[pymodule_export]
+    use crate::tls::out_of_date;
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use erlen::{Listen, Server};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rustls::ServerConfig;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, RootCertStore, ServerConfig};
 
 use crate::pool::Pool;
 
@@ -75,4 +77,24 @@ fn config(certificates: &[u8], key: &[u8]) -> PyResult<Arc<ServerConfig>> {
         .with_single_cert(chain, key)
         .map_err(|error| invalid("the certificate and the key do not go together", &error))?;
     Ok(Arc::new(config))
+}
+
+/// See `_erlen.pyi`. A client of rustls is asked, which looks at the dates before anything else.
+#[pyfunction]
+pub(crate) fn out_of_date(certificates: &[u8]) -> Option<(bool, u64)> {
+    let own = CertificateDer::pem_slice_iter(certificates).next()?.ok()?;
+    let mut trusted = RootCertStore::empty();
+    trusted.add(own.clone()).ok()?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = WebPkiServerVerifier::builder_with_provider(Arc::new(trusted), provider).build().ok()?;
+    let anyone = ServerName::try_from("localhost").ok()?;
+    match client.verify_server_cert(&own, &[], &anyone, &[], UnixTime::now()) {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            Some((true, not_after.as_secs()))
+        }
+        Err(rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext {
+            not_before, ..
+        })) => Some((false, not_before.as_secs())),
+        _ => None,
+    }
 }
