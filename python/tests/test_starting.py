@@ -258,7 +258,9 @@ def test_tls_is_asked_for_in_every_dialect(folder, certificate, arguments):
         client.disconnect()
         with pytest.raises(requests.ConnectionError):
             requests.get(url.replace("https", "http"), timeout=DEADLINE)
+        program.until("TLS handshake failed")
         assert requests.get(url, verify=False, timeout=DEADLINE).text == "the page", "the others are unharmed"
+        assert not any("Traceback" in line for line in program.lines)
 
 
 def test_gunicorn_asks_for_the_clients_certificate_where_it_is_told_to(folder):
