@@ -4,7 +4,7 @@
 //! drains the queue. When the head of the queue has waited for a millisecond without any job being taken, and those at work
 //! sleep, they are *stuck*: they block, or have let go of the interpreter. One that computes is given ten milliseconds. Others
 //! are then woken, twice as many each time, up to a limit, and none while one that was woken still waits for the interpreter.
-//! So a handler that sleeps holds up nobody, and a burst costs no storm of wake-ups. Of those that are idle the last one is woken
+//! So a handler that sleeps holds up nobody, and a burst costs no storm of wake-ups (pool/watcher.rs). Of those that are idle the last one is woken
 //! first: under a light load the others wait in vain, and end. At the limit nobody is woken any more, and the log says so.
 //!
 //! ```text
@@ -14,10 +14,11 @@
 //!
 //! Locks: the pool's is never held while the interpreter is waited for.
 
+mod watcher;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -27,23 +28,16 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use self::watcher::{Tid, Watcher};
 use crate::turn;
 
 /// What a worker does, attached to the interpreter.
 pub(crate) type Job = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<()> + Send>;
 
-/// How long the head of the queue waits before those at work are taken to be stuck.
-const STUCK: Duration = Duration::from_millis(1);
-/// After how many looks without progress one that computes is taken to be stuck too.
-const PATIENCE: u32 = 10;
 /// How long a worker waits for a job before it ends, unless it is told otherwise.
 pub(crate) const IDLE: Duration = Duration::from_secs(10);
 /// Workers that wait for longer.
 const KEPT: usize = 2;
-
-/// How long nothing moves at the limit before the log says so, and how long it is silent then.
-const FULL: Duration = Duration::from_millis(100);
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// This process, or one that it comes from, has been forked.
 static FORKED: AtomicBool = AtomicBool::new(false);
@@ -94,14 +88,6 @@ struct State {
     stuck_up_to: u64,
     /// For how long nothing has moved: how many workers are woken at once.
     stalls: u32,
-}
-
-#[derive(Default, PartialEq, Eq)]
-enum Watcher {
-    #[default]
-    None,
-    Asleep,
-    Awake,
 }
 
 impl Pool {
@@ -226,96 +212,6 @@ impl Pool {
         spawned.is_ok()
     }
 
-    /// Has the watcher look, or says that it is to be woken.
-    fn begin_watch(&self, state: &mut State) -> Option<Arc<Condvar>> {
-        match std::mem::replace(&mut state.watcher, Watcher::Awake) {
-            Watcher::Awake => None,
-            Watcher::Asleep => Some(Arc::clone(&self.watch)),
-            Watcher::None => {
-                if !self.spawn_watcher() {
-                    state.watcher = Watcher::None;
-                }
-                None
-            }
-        }
-    }
-
-    fn spawn_watcher(&self) -> bool {
-        let Some(pool) = self.this.upgrade() else {
-            return false;
-        };
-        thread::Builder::new().name("erlen-watch".to_owned()).spawn(move || pool.watch()).is_ok()
-    }
-
-    /// The life of the watcher.
-    fn watch(&self) {
-        let mut state = self.lock();
-        let mut looks = 0;
-        let mut moved = Instant::now();
-        let mut told: Option<Instant> = None;
-        while !state.stopping {
-            if state.queue.is_empty() {
-                state.watcher = Watcher::Asleep;
-                state = self.watch.wait(state).unwrap_or_else(PoisonError::into_inner);
-                moved = Instant::now();
-                continue;
-            }
-            let taken = state.taken;
-            // Only a stop wakes it earlier: a push does not notify a watcher that is awake.
-            (state, _) = self.watch.wait_timeout(state, STUCK).unwrap_or_else(PoisonError::into_inner);
-            if state.taken != taken || state.queue.is_empty() {
-                state.stalls = 0;
-                looks = 0;
-                moved = Instant::now();
-                continue;
-            }
-            looks += 1;
-            if state.attaching > 0 {
-                // Others hold the interpreter: more workers would wait for it too.
-                continue;
-            }
-            let computes =
-                state.at_work.iter().any(|(number, tid)| *number > state.stuck_up_to && tid.is_running());
-            if computes && looks < PATIENCE {
-                continue;
-            }
-            looks = 0;
-            state.stuck_up_to = taken;
-            state.active = 0;
-            let workers = state.queue.len().min(1 << state.stalls.min(6));
-            state.stalls += 1;
-            let woken = self.call(&mut state, workers);
-            let waiting = state.queue.len();
-            let is_full = state.threads >= self.limit && woken.is_empty();
-            drop(state);
-            wake(&woken);
-            if is_full && moved.elapsed() >= FULL && told.is_none_or(|told| told.elapsed() >= SILENCE) {
-                told = Some(Instant::now());
-                self.tell_of_limit(waiting);
-            }
-            state = self.lock();
-        }
-    }
-
-    /// Says in the log that all threads are held, which nobody else would: what comes only waits.
-    fn tell_of_limit(&self, waiting: usize) {
-        let limit = self.limit;
-        match self.name {
-            "erlen-event" => tracing::warn!(
-                target: "erlen",
-                "all {limit} threads of handlers are held by handlers that have not returned, and {waiting} more events, connects or \
-                 disconnects wait for one: make the handlers shorter, leave what takes long to start_background_task(), or raise \
-                 `max_event_threads` of SocketIO"
-            ),
-            "erlen-wsgi" => tracing::warn!(
-                target: "erlen",
-                "all {limit} threads of pages are held by requests that are not answered, and {waiting} more wait for one: make the \
-                 views shorter, or raise `threads`"
-            ),
-            _ => {}
-        }
-    }
-
     /// The life of a worker.
     fn work(&self) {
         WORKER_OF.set(Some(self.process));
@@ -424,25 +320,6 @@ impl Pool {
 
 fn wake(sleepers: &[Arc<Condvar>]) {
     sleepers.iter().for_each(|sleeper| sleeper.notify_one());
-}
-
-/// A thread, where the system tells what it does.
-#[derive(Clone)]
-struct Tid(Option<Arc<Path>>);
-
-impl Tid {
-    /// On Linux, the file that says whether it runs.
-    fn of_this_thread() -> Self {
-        let this = std::fs::read_link("/proc/thread-self").ok();
-        Self(this.map(|this| Path::new("/proc").join(this).join("stat").into()))
-    }
-
-    /// Whether it runs, or could: it waits for a processor, and for nothing else.
-    fn is_running(&self) -> bool {
-        let text = self.0.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-        // The state stands behind the name, which is in parentheses.
-        text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
-    }
 }
 
 fn run(py: Python<'_>, job: Job) {
