@@ -30,6 +30,11 @@ pub(crate) fn environ<'py>(py: Python<'py>, handshake: &Handshake) -> PyResult<B
     environ.set_item(intern!(py, "SERVER_PORT"), port.to_string())?;
     environ.set_item(intern!(py, "wsgi.input"), BYTES_IO.import(py, "io", "BytesIO")?.call0()?)?;
     add_headers(&environ, handshake.headers().map(|(name, value)| (name, value.into())))?;
+    if handshake.query_value("transport").as_deref() == Some("websocket") {
+        // Nobody opens a session so without these two, and the engine keeps no header of the connection.
+        environ.set_item(intern!(py, "HTTP_CONNECTION"), "Upgrade")?;
+        environ.set_item(intern!(py, "HTTP_UPGRADE"), "websocket")?;
+    }
     Ok(environ)
 }
 

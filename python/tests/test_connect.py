@@ -342,6 +342,17 @@ def test_disconnect_inside_of_the_connect_handler_does_nothing(sio_lib, app, soc
     assert seen.all() == []
 
 
+def test_the_handler_sees_which_clients_come_by_websocket(app, socketio, serve, seen, transport):
+    @socketio.on("connect")
+    def connect():
+        headers = flask.request.headers
+        seen.put((headers.get("Upgrade"), headers.get("Connection") == "Upgrade"))
+
+    serve(app, socketio).client(transport)
+    by_websocket = transport == "websocket"
+    assert seen.next() == ("websocket" if by_websocket else None, by_websocket)
+
+
 def test_request_event_in_the_connect_handler(app, socketio, serve, seen):
     @socketio.on("connect")
     def connect(auth):

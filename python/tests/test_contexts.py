@@ -271,7 +271,7 @@ def test_an_app_context_pushed_in_a_handler_is_its_own(app, socketio, live):
 
 
 @pytest.mark.parametrize("with_a_route_for_everything", [False, True])
-def test_a_request_context_pushed_by_hand_sees_the_same(engine, app, socketio, serve, seen, transport,
+def test_a_request_context_pushed_by_hand_sees_the_same(app, socketio, serve, seen, transport,
                                                               with_a_route_for_everything):
     if with_a_route_for_everything:
         app.add_url_rule("/<path:path>", "everything", lambda path: path)
@@ -295,9 +295,8 @@ def test_a_request_context_pushed_by_hand_sees_the_same(engine, app, socketio, s
     client.emit("e")
     inside, by_hand = seen.next()
     assert inside == by_hand
-    # Werkzeug takes a request with `Upgrade: websocket` for none of a page. Erlen keeps such headers of a connection,
-    # which no proxy would pass on, from the environ.
-    has_route = with_a_route_for_everything and (engine.is_erlen or transport == "polling")
+    # Werkzeug takes a request with `Upgrade: websocket` for none of a page.
+    has_route = with_a_route_for_everything and transport == "polling"
     assert inside[6] == ("everything" if has_route else None)
 
 

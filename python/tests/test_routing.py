@@ -56,6 +56,20 @@ def test_what_the_url_has_for_the_view_is_each_connections_own(app, socketio, se
     assert [client.ask("e") for client in clients] == [f"[{args}]"] * 3
 
 
+def test_a_rule_of_websockets_is_that_of_who_comes_by_one(app, socketio, serve, transport):
+    for kind in ("websocket", "page"):
+        rule = werkzeug.routing.Rule(f"/{kind}/socket.io/", endpoint=kind, websocket=kind == "websocket")
+        app.url_map.add(rule)
+    app.url_map.add(werkzeug.routing.Rule("/socket.io/", endpoint="ours", websocket=True))
+    socketio.on("e")(lambda: [flask.request.endpoint, flask.url_for("page", _external=True).partition(":")[0],
+                              flask.url_for("websocket").partition(":")[0]])
+    live = serve(app, socketio)
+    clients = [live.client(transport) for _ in range(3)]
+    expected = {"websocket": '[["ours","http","ws"]]', "polling": '[[null,"http","ws"]]'}[transport]
+    # The first event of a connection, the others, and those of who came later.
+    assert [client.ask("e") for client in clients * 2] == [expected] * 6
+
+
 def test_what_a_handler_changes_on_its_url_adapter_is_its_connections_own(app, socketio, serve):
     @socketio.on("e")
     def handle():
