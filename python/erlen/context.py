@@ -94,7 +94,7 @@ class First:
 
     def __enter__(self) -> First:
         connection = self._client.connection
-        kept = _SEPARATE and type(connection.app).request_context is flask.Flask.request_context
+        kept = _SEPARATE and routing.is_kept(connection.app)
         asked = routing.asked(connection.app, connection.environ) if kept else None
         context: Any = connection.app.request_context(connection.environ)
         context.push()

@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["EXTENSION", "KEPT", "Requests", "Routing", "asked", "found", "keep"]
+__all__ = ["EXTENSION", "KEPT", "Requests", "Routing", "asked", "found", "is_kept", "keep"]
 
 
 class Matched(NamedTuple):
@@ -193,6 +193,13 @@ def keep(like: tuple[Any, ...], context: Any) -> None:
 
 
 # Whether things are as Flask and Werkzeug have them.
+
+
+def is_kept(app: Flask) -> bool:
+    """Whether a connection keeps what Flask has found out. Not where the application makes its contexts, nor where its requests have a
+    host of their own: Flask gives each of them the one that it has looked at."""
+    makes = type(app).request_context is flask.Flask.request_context
+    return makes and app.request_class.host is werkzeug.wrappers.Request.host
 
 
 def _is_of(module: Any, function: Any) -> bool:
