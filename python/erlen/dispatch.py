@@ -22,6 +22,7 @@ from .session import save
 
 if TYPE_CHECKING:
     from .namespace import Namespace
+    from .serving import Served
     from .socketio import SocketIO
 
 __all__ = ["Client", "Current", "Dispatcher", "current"]
@@ -30,10 +31,11 @@ __all__ = ["Client", "Current", "Dispatcher", "current"]
 class Current:
     """Which event is handled here and now. The copies of a context share it."""
 
-    __slots__ = ("client", "event", "refusal", "socket", "socketio")
+    __slots__ = ("client", "event", "refusal", "served", "socket", "socketio")
 
-    def __init__(self, socketio: SocketIO, socket: _erlen.Socket, client: Client, event: str) -> None:
-        self.socketio = socketio
+    def __init__(self, served: Served, socket: _erlen.Socket, client: Client, event: str) -> None:
+        self.served = served
+        self.socketio = served.socketio
         self.socket = socket
         self.client = client
         self.event = event
@@ -53,30 +55,30 @@ current: ContextVar[Optional[Current]] = ContextVar("erlen.current", default=Non
 
 
 class Dispatcher:
-    """What the engine calls for one SocketIO."""
+    """What an engine calls for the application that it serves."""
 
-    def __init__(self, socketio: SocketIO) -> None:
-        # The engine holds this, and the SocketIO holds the engine.
-        self._reference = weakref.ref(socketio)
+    def __init__(self, served: Served) -> None:
+        # The engine holds this, and is held by that.
+        self._reference = weakref.ref(served)
         self._lock = threading.Lock()
 
     @property
-    def _socketio(self) -> SocketIO:
-        socketio = self._reference()
-        if socketio is None:
+    def _served(self) -> Served:
+        served = self._reference()
+        if served is None:
             raise RuntimeError("the SocketIO of this client is gone")
-        return socketio
+        return served
 
     def run(self, function: Callable[..., T], *args: Any) -> T:
         """Calls a function as a new thread would: with no context variable set, and as a greenlet where there is a hub of them."""
-        hub = self._socketio._hub
+        hub = self._served.socketio._serving.hub
         return isolated(function, *args) if hub is None else hub.run(isolated, function, *args)
 
     # What the engine calls.
 
     def handshake(self, environ: dict[str, Any]) -> Connection:
         """A client asks for a session: its environ comes back from the WSGI middleware around the application."""
-        return self.run(self._socketio._admit, environ)
+        return self.run(self._served.admit, environ)
 
     def connect(self, socket: _erlen.Socket, auth_text: Optional[str]) -> Optional[str]:
         """A client asks for a namespace. None grants; a text is the payload of the refusal."""
@@ -100,13 +102,13 @@ class Dispatcher:
     # What is done about it.
 
     def _connect(self, socket: _erlen.Socket, auth_text: Optional[str]) -> Optional[str]:
-        socketio = self._socketio
-        client = self.client(socket)
+        served = self._served
+        socketio, client = served.socketio, self.client(socket)
         try:
             auth = socketio.codec.loads(auth_text) if auth_text is not None else None
         except (ValueError, RecursionError):
             return socketio.codec.dumps(exceptions.refusal(None))
-        connecting = Current(socketio, socket, client, "connect")
+        connecting = Current(served, socket, client, "connect")
         try:
             result = self.handle(connecting, client.connection.environ, auth or None)
         except Exception as error:
@@ -128,8 +130,8 @@ class Dispatcher:
         attachments: Optional[list[bytes]],
         ack: Optional[_erlen.Ack],
     ) -> None:
-        socketio = self._socketio
-        client = self.client(socket)
+        served = self._served
+        socketio, client = served.socketio, self.client(socket)
         if socketio.logger.isEnabledFor(logging.INFO):
             socketio.logger.info('received event "%s" from %s [%s]', name, client.sid, client.namespace)
         if name in RESERVED:
@@ -145,7 +147,7 @@ class Dispatcher:
                 'the arguments of the event "%s" from %s cannot be read: %s', name, client.sid, error
             )
             return
-        result = self._call(Current(socketio, socket, client, name), handler, args)
+        result = self._call(Current(served, socket, client, name), handler, args)
         # A test client in an async handler gets no answer of another one: its thread cannot wait for it.
         if ack is not None and not isinstance(result, aio.Later):
             values = arguments(result)
@@ -153,8 +155,7 @@ class Dispatcher:
                 ack.send(*socketio.codec.encode(values, name))
 
     def _disconnect(self, socket: _erlen.Socket, reason: str) -> None:
-        socketio = self._socketio
-        self.handle(Current(socketio, socket, self.client(socket), "disconnect"), reason)
+        self.handle(Current(self._served, socket, self.client(socket), "disconnect"), reason)
 
     # Who handles it.
 
@@ -168,7 +169,7 @@ class Dispatcher:
             if connection is None:
                 connection = socket.session.data
             if connection is None:
-                connection = self._socketio._connection(socket.session.environ())
+                connection = self._served.connection(socket.session.environ())
                 socket.session.data = connection
             connection.sid = socket.session.sid
             if socket.data is None:

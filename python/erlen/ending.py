@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 if TYPE_CHECKING:
     from . import _erlen
+    from .serving import Served
 
 __all__ = ["Ending", "shut"]
 
@@ -55,7 +56,19 @@ class Ending:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def left(self) -> Callable[[], float]:
+    @contextmanager
+    def of(self, served: list[Served]) -> Iterator[None]:
+        """The run in which the listener serves these. What is under way when the block is left has time to end."""
+        for each in served:
+            each.socketio._serving.listens(self._listener, each)
+        try:
+            yield
+        finally:
+            left = self._left()
+            for each in served:
+                each.socketio._serving.over(self._listener, left)
+
+    def _left(self) -> Callable[[], float]:
         """Says how many seconds handlers still have, now that the listener has ended."""
         farewell = time.monotonic() + FAREWELL
 

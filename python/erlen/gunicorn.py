@@ -18,7 +18,8 @@ from gunicorn.workers import base
 from . import green, loading, tls
 from .ending import Ending
 from .install import install_as_flask_socketio
-from .relay import Over, Relay, handed
+from .relay import Over, handed, through
+from .serving import Served, listen
 
 if TYPE_CHECKING:
     from . import _erlen
@@ -68,31 +69,26 @@ class Worker(base.Worker):  # type: ignore[misc]
         socketio = loading.socketio_of(app)
         if socketio is None:
             socketio = SocketIO(app)
-        socketio._hub = green.hub()
+        hub = socketio._serving.hub = green.hub()
         try:
             secured = _secured(self.cfg)
             tls.tell_out_of_date(None, self.cfg.certfile)
         except (OSError, ValueError) as error:
             self._refuse(f"TLS: {error}", BOOT_ERROR)
-        with handed(secured, socketio._hub) as over:
-            served = [socketio, *socketio._beside(app)]
+        with handed(secured, hub) as over:
             try:
-                listeners = self._listen(served, app, over)
+                served = socketio._serving.begin(app, through(over, self.wsgi))
+                listeners = self._listen(served, over)
             except loading.MISCONFIGURED as error:
                 self._refuse(str(error))
-            for each in served:
-                each._listens(listeners[0])
-            self._wait(socketio, listeners)
-            left = Ending(listeners[0]).left()
-            for each in served:
-                each._over(left)
+            with Ending(listeners[0]).of(served):
+                self._wait(socketio, listeners)
 
-    def _listen(self, served: list[SocketIO], app: Flask, over: Over) -> list[_erlen.Listener]:
+    def _listen(self, served: list[Served], over: Over) -> list[_erlen.Listener]:
         """Serves from here on.
 
         :raises ValueError, NotImplementedError: an option of the application's.
         """
-        entry = over.application(self.wsgi) if isinstance(over, Relay) else self.wsgi
         names = [listening.getsockname() for listening in self.sockets]
         for name in names:
             if not isinstance(name, tuple):
@@ -101,17 +97,9 @@ class Worker(base.Worker):  # type: ignore[misc]
                     "and let the proxy connect to that",
                     BOOT_ERROR,
                 )
-        engine, *others = [each._serve(app, entry) for each in served]
+        threads = max(self.cfg.threads, 100)
         return [
-            engine.listen(
-                name[0],
-                name[1],
-                served[0]._hosted(entry),
-                threads=max(self.cfg.threads, 100),
-                tls=over,
-                fd=listening.fileno(),
-                also=others,
-            )
+            listen(served, name[0], name[1], threads=threads, tls=over, fd=listening.fileno())
             for name, listening in zip(names, self.sockets)
         ]
 
@@ -137,14 +125,14 @@ class Worker(base.Worker):  # type: ignore[misc]
         parent = self.ppid
         while self.alive and os.getppid() == parent:
             self.notify()
-            if socketio._wait(listeners[0], 1.0):
+            if socketio._serving.wait(listeners[0], 1.0):
                 break
         # At the whole of it gunicorn kills the worker.
         grace = 0.9 * self.cfg.graceful_timeout
         for listener in listeners:
             listener.stop(spread=min(grace / 10, 3.0), grace=grace)
         for listener in listeners:
-            while not socketio._wait(listener, 1.0):
+            while not socketio._serving.wait(listener, 1.0):
                 self.notify()
 
 

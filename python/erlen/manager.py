@@ -89,13 +89,13 @@ class Rooms(View[str, NamespaceRooms]):
         self._socketio = socketio
 
     def __getitem__(self, namespace: str) -> NamespaceRooms:
-        engine = self._socketio._engine
+        engine = self._socketio._serving.here().engine
         if engine is None or not isinstance(namespace, str) or not engine.sockets(namespace):
             raise KeyError(namespace)
         return NamespaceRooms(engine, namespace)
 
     def __iter__(self) -> Iterator[str]:
-        engine = self._socketio._engine
+        engine = self._socketio._serving.here().engine
         names = [] if engine is None else engine.namespaces()
         return iter([name for name in names if engine is not None and engine.sockets(name)])
 
@@ -109,7 +109,7 @@ class Manager:
     def __init__(self, socketio: SocketIO) -> None:
         self._socketio = socketio
         self.rooms = Rooms(socketio)
-        self.write_only: bool = socketio._app is None
+        self.write_only: bool = socketio._serving.latest.app is None
         self.logger: Optional[logging.Logger] = None
         """None, as upstream: what it does is logged by the server's."""
         self.callbacks: dict[str, dict[int, Any]] = {}
@@ -216,7 +216,7 @@ class Manager:
         return self._socketio._socket(sid, namespace) if isinstance(namespace, str) else None
 
     def _sockets(self, namespace: Any, room: Optional[str]) -> list[_erlen.Socket]:
-        engine = self._socketio._engine
+        engine = self._socketio._serving.here().engine
         return [] if engine is None or not isinstance(namespace, str) else engine.sockets(namespace, room)
 
 
@@ -227,7 +227,7 @@ class Sessions(View[str, Any]):
         self._socketio = socketio
 
     def _all(self) -> dict[str, Any]:
-        engine = self._socketio._engine
+        engine = self._socketio._serving.here().engine
         return {} if engine is None else {session.sid: session for session in engine.sessions()}
 
     def __getitem__(self, sid: str) -> Any:

@@ -20,7 +20,7 @@ from . import tls
 if TYPE_CHECKING:
     from .green import Hub
 
-__all__ = ["Over", "Relay", "ThreadRelay", "handed"]
+__all__ = ["Over", "Relay", "ThreadRelay", "handed", "through"]
 
 _log = logging.getLogger("erlen")
 
@@ -187,6 +187,11 @@ def handed(secured: tls.Secured, hub: Optional[Hub]) -> Iterator[Over]:
         yield relay
     finally:
         relay.stop()
+
+
+def through(over: Over, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """A WSGI application, which sees the certificates of a relay's clients."""
+    return over.application(application) if isinstance(over, Relay) else application
 
 
 def _relay(context: ssl.SSLContext, hub: Optional[Hub]) -> Relay:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from . import green, loading, reloading, tls
 from .ending import Ending
-from .relay import Over, Relay, handed
+from .relay import handed, through
+from .serving import listen
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -133,19 +134,22 @@ def run(
     debugger = _Debugger(bool(app.debug if use_debugger is None else use_debugger), use_evalex)
 
     def serve(fd: Optional[int] = None) -> None:
-        socketio._hub = green.hub()
+        hub = socketio._serving.hub = green.hub()
         _debug(socketio, debugger, host)
-        with handed(secured, socketio._hub) as over:
+        with handed(secured, hub) as over:
             try:
-                listener = _listen(socketio, app, entry, (host, port), over, threads, fd)
+                served = socketio._serving.begin(app, through(over, entry))
+                listener = listen(served, host, port, threads=threads, tls=over, fd=fd)
             except OSError as error:
                 raise SystemExit(_sentence(error, host, port)) from None
             except loading.MISCONFIGURED as error:
                 # The caller's line and the sentence are what helps; how it was found does not.
                 raise error.with_traceback(None) from None
-            _say(app, listener, host, over is not None, debugger)
-            tls.tell_out_of_date(ssl_context, certfile)
-            _until_the_end(socketio, app, listener)
+            ending = Ending(listener)
+            with ending.by_signals(), ending.of(served):
+                _say(app, listener, host, over is not None, debugger)
+                tls.tell_out_of_date(ssl_context, certfile)
+                _wait(socketio, listener, ending)
 
     if not (app.debug if use_reloader is None else use_reloader):
         serve()
@@ -186,52 +190,10 @@ def _with_environ(entry: WSGI, given: dict[str, Any]) -> WSGI:
     return told
 
 
-def _listen(
-    socketio: SocketIO,
-    app: Flask,
-    entry: WSGI,
-    address: tuple[str, int],
-    over: Over,
-    threads: int,
-    fd: Optional[int],
-) -> _erlen.Listener:
-    """Serves from here on, on the socket of that descriptor, or on one of its own.
-
-    :raises OSError: the address cannot be listened on.
-    :raises ValueError: an option that cannot be meant.
-    """
-    if isinstance(over, Relay):
-        entry = over.application(entry)
-    engine = socketio._serve(app, entry)
-    return engine.listen(
-        *address,
-        socketio._hosted(entry),
-        threads=threads,
-        tls=over,
-        fd=fd,
-        also=[other._serve(app, entry) for other in socketio._beside(app)],
-    )
-
-
-def _until_the_end(socketio: SocketIO, app: Flask, listener: _erlen.Listener) -> None:
-    """Waits for the end, and for what is under way then."""
-    served = (socketio, *socketio._beside(app))
-    for each in served:
-        each._listens(listener)
-    ending = Ending(listener)
-    with ending.by_signals():
-        try:
-            _wait(socketio, listener, ending)
-        finally:
-            left = ending.left()
-            for each in served:
-                each._over(left)
-
-
 def _wait(socketio: SocketIO, listener: _erlen.Listener, ending: Ending) -> None:
     while True:
         try:
-            socketio._wait(listener)
+            socketio._serving.wait(listener)
             return
         except KeyboardInterrupt:
             # By a handler of the application's own.

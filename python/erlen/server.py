@@ -35,7 +35,7 @@ class Environs(Mapping[str, dict[str, Any]]):
         self._socketio = socketio
 
     def _sessions(self) -> list[_erlen.Session]:
-        engine = self._socketio._engine
+        engine = self._socketio._serving.here().engine
         return [] if engine is None else engine.sessions()
 
     def __getitem__(self, sid: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Server:
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             self._socketio.registry.add(namespace or "/", event, function, raw=True)
-            self._socketio._open_namespaces()
+            self._socketio._serving.open_namespaces()
             return function
 
         return register if handler is None else register(handler)
@@ -249,7 +249,7 @@ class Server:
         if self._socketio._socket(name, namespace or "/") is not None:
             raise ValueError("cannot close a sid room")
         self.logger.info("room %s is closing [%s]", room, namespace or "/")
-        engine = self._socketio._engine
+        engine = self._socketio._serving.here().engine
         if engine is not None:
             for socket in engine.sockets(namespace or "/", name):
                 socket.leave(name)
@@ -270,7 +270,11 @@ class Server:
     def get_environ(self, sid: str, namespace: Optional[str] = None) -> Optional[dict[str, Any]]:
         """The environ of a client's handshake; None if it is not there."""
         socket = self._socketio._socket(sid, namespace or "/")
-        return None if socket is None else self._socketio._dispatcher.client(socket).connection.environ
+        return (
+            None
+            if socket is None
+            else self._socketio._serving.here().dispatcher.client(socket).connection.environ
+        )
 
     # Sessions of the server's own, by client and namespace.
 
@@ -278,7 +282,7 @@ class Server:
         socket = self._socketio._socket(sid, namespace or "/")
         if socket is None:
             raise KeyError(sid)
-        return self._socketio._dispatcher.client(socket)
+        return self._socketio._serving.here().dispatcher.client(socket)
 
     def get_session(self, sid: str, namespace: Optional[str] = None) -> dict[str, Any]:
         """The session that is kept for a client of a namespace."""

@@ -6,26 +6,23 @@ Names, defaults and return values are Flask-SocketIO's; where Erlen differs, doc
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 import flask
 
-from . import _erlen, aio, background, flask_run, green, naming, options
-from .context import Connection
-from .dispatch import Current, Dispatcher, current
-from .ending import shut
+from . import _erlen, aio, background, flask_run, naming, options
+from .dispatch import Current, current
 from .handlers import RESERVED as _COMES_OR_GOES
 from .handlers import Registry
 from .namespace import Namespace
 from .payload import Codec, arguments
 from .run import run
 from .server import Server
-from .wsgi import Middleware, admit, is_wrapped
+from .serving import Serving
+from .wsgi import Middleware
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -44,19 +41,6 @@ RESERVED = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
 """Events that mean something to the protocol or to its clients: nobody may emit them."""
-
-
-_serving: weakref.WeakSet[SocketIO] = weakref.WeakSet()
-"""Those that have started an engine."""
-
-
-def _in_child() -> None:
-    for socketio in list(_serving):
-        socketio._leave_to_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
 
 
 class Reason:
@@ -96,8 +80,6 @@ class SocketIO:
         self.server: Optional[Server] = None
         self.server_options: dict[str, Any] = {}
         self.wsgi_server: Optional[_erlen.Listener] = None
-        self._runs: dict[int, tuple[_erlen.Listener, Optional[_erlen.Engine]]] = {}
-        self._stop_asked = False
         self.sockio_mw: Optional[Middleware] = None
         self.handlers: list[tuple[str, Callable[..., Any], str]] = []
         self.namespace_handlers: list[Namespace] = []
@@ -109,14 +91,7 @@ class SocketIO:
         self.codec = Codec()
         self.logger = logging.getLogger("socketio.server")
         self._queue = ""
-        self._app: Optional[Flask] = None
-        self._entry: Optional[Callable[..., Any]] = None
-        self._dispatcher = Dispatcher(self)
-        self._engine: Optional[_erlen.Engine] = None
-        self._engine_lock = threading.Lock()
-        self._is_childs = False
-        self._hub: Optional[green.Hub] = None
-        self._asks = False
+        self._serving = Serving(self)
         if app is not None or "message_queue" in options:
             self.init_app(app, **options)
         else:
@@ -150,8 +125,7 @@ class SocketIO:
         self.logger = options.logger("socketio.server", given.get("logger", False))
         options.logger("engineio.server", given.get("engineio_logger", False))
         self._queue = next((name for name in ("message_queue", "client_manager") if given.get(name)), "")
-        self._engine = None
-        self._app = self._entry = app
+        self._serving.bind(app)
         self.server = Server(self)
         for namespace in self.namespace_handlers:
             namespace._set_server(self.server)
@@ -179,7 +153,7 @@ class SocketIO:
         def register(handler: F) -> F:
             self.handlers.append((message, handler, name))
             self.registry.add(name, message, handler)
-            self._open_namespaces()
+            self._serving.open_namespaces()
             return handler
 
         return register
@@ -237,7 +211,7 @@ class SocketIO:
             namespace_handler._set_server(self.server)
         self.namespace_handlers.append(namespace_handler)
         self.registry.add_class(namespace_handler)
-        self._open_namespaces()
+        self._serving.open_namespaces()
 
     # Emitting.
 
@@ -337,10 +311,7 @@ class SocketIO:
 
     def stop(self) -> None:
         """Ends :meth:`run`, from any thread; each of them, where there are several. Nothing happens where nothing runs."""
-        # One of the two sees the other: this, or `_listens`.
-        self._stop_asked = True
-        for listener, _ in list(self._runs.values()):
-            listener.stop()
+        self._serving.stop()
 
     def start_background_task(
         self, target: Callable[..., Any], *args: Any, **kwargs: Any
@@ -379,7 +350,7 @@ class SocketIO:
 
     def metrics(self) -> str:
         """The engine's counters, in the OpenMetrics text format."""
-        return self._start_engine().metrics()
+        return self._serving.engine().metrics()
 
     # For the package.
 
@@ -387,54 +358,20 @@ class SocketIO:
         self, handler: Callable[..., Any], message: str, namespace: str, sid: str, *args: Any
     ) -> Any:
         """Calls a function in the request context of a client. Class namespaces that override `trigger_event` call it."""
-        handled = current.get()
+        handled, dispatcher = current.get(), self._serving.here().dispatcher
         if handled is not None and handled.client.sid == sid:
             client = handled.client
         else:
             socket = self._socket(sid, namespace)
             if socket is None:
                 return "", 400
-            client = self._dispatcher.client(socket)
-        return self._dispatcher.invoke(self, client, handler, message, args)
+            client = dispatcher.client(socket)
+        return dispatcher.invoke(self, client, handler, message, args)
 
     def _require_server(self) -> Server:
         if self.server is None:
             raise AttributeError("this SocketIO has no server yet: call init_app(app) first")
         return self.server
-
-    def _require_app(self) -> Flask:
-        if self._app is None:
-            raise RuntimeError("this SocketIO has no application: call init_app(app) first")
-        return self._app
-
-    def _connection(self, environ: dict[str, Any]) -> Connection:
-        """What is kept for a session with this environ."""
-        app = environ.setdefault("flask.app", self._require_app())
-        return Connection(app, environ, "")
-
-    def _admit(self, environ: dict[str, Any]) -> Connection:
-        """Decides on a handshake, and makes what is kept for its session."""
-        return self._connection(admit(self, self._entry or self._require_app(), environ))
-
-    def _start_engine(self) -> _erlen.Engine:
-        """The engine, started when it is first needed: not at import, for a process that forks."""
-        with self._engine_lock:
-            if self._engine is None:
-                self._refuse_queue()
-                ask = self._app is not None and is_wrapped(self._app, self._entry, self.sockio_mw)
-                self._asks = ask
-                self._engine = _erlen.Engine(self._dispatcher, **options.engine(self.server_options, ask))
-                self._is_childs = False
-                _serving.add(self)
-        self._open_namespaces()
-        return self._engine
-
-    def _leave_to_parent(self) -> None:
-        """In the child of a fork: the engine's threads, its clients and the locks that those threads hold are the parent's."""
-        self._engine = self.wsgi_server = self._hub = None
-        self._runs = {}
-        self._engine_lock = threading.Lock()
-        self._is_childs = True
 
     def _refuse_queue(self) -> None:
         """What goes through a queue does not go anywhere yet, and says so."""
@@ -443,89 +380,10 @@ class SocketIO:
                 f"{self._queue} is not built yet: leave it out, one process uses all cores"
             )
 
-    def _serve(self, app: Flask, entry: Optional[Callable[..., Any]] = None) -> _erlen.Engine:
-        """The engine, for an application that is about to be served: one of those that this was bound to.
-
-        :param entry: the WSGI application that is served, where that is something around the Flask application.
-        """
-        middleware: Optional[Middleware] = app.extensions.get("erlen", {}).get(self)
-        if middleware is None:
-            if self._app is None or app is self._app:
-                raise RuntimeError("this SocketIO is not bound to that application: call init_app(app) first")
-            # Its own is somewhere below that one (DispatcherMiddleware).
-            return self._serve(self._app, entry or app)
-        self._stop_asked = False
-        if self._hub is None:
-            self._hub = green.hub()
-        with self._engine_lock:
-            self._entry = entry or app
-            if app is not self._app:
-                self._app, self.sockio_mw, self._engine = app, middleware, None
-            elif self._engine is not None and not self._asks and is_wrapped(app, self._entry, middleware):
-                # A test client has started it, before the application was wrapped.
-                self._engine = None
-        return self._start_engine()
-
-    def _listens(self, listener: _erlen.Listener) -> None:
-        """From here on :meth:`stop` ends this listener; where it was asked for while the listener began, it ends now."""
-        self.wsgi_server = listener
-        self._runs[threading.get_ident()] = (listener, self._engine)
-        if self._stop_asked:
-            listener.stop()
-
-    def _beside(self, app: Flask) -> list[SocketIO]:
-        """The other SocketIO objects of an application that are to be served with this one: they have paths of their own."""
-        path = options.path(self.server_options)
-        others = [other for other in app.extensions.get("erlen", ()) if other.wsgi_server is None]
-        return [other for other in others if options.path(other.server_options) != path]
-
-    def _over(self, left: Callable[[], float]) -> None:
-        """The run of this thread has ended, and its engine with it: a new run begins with a new one.
-
-        :param left: says how many seconds handlers still have.
-        """
-        _, engine = self._runs.pop(threading.get_ident(), (None, self._engine))
-        self.wsgi_server, other = next(reversed([*self._runs.values()]), (None, None))
-        if engine is self._engine:
-            self._engine = other
-        hub, self._hub = self._hub, None
-        if engine is not None and hub is None:
-            shut(engine.shutdown, left)
-        elif engine is not None and hub is not None:
-            shut(partial(hub.outside, engine.shutdown), left)
-        if hub is not None:
-            hub.close()
-
-    def _hosted(self, application: Callable[..., Any]) -> Callable[..., Any]:
-        """A WSGI application as the engine's threads are to call it."""
-        return application if self._hub is None else self._hub.application(application)
-
-    def _wait(self, listener: _erlen.Listener, timeout: Optional[float] = None) -> bool:
-        """Waits for the end of a listener, and lets greenlets run meanwhile where there are any."""
-        return listener.wait(timeout) if self._hub is None else self._hub.wait(listener, timeout)
-
-    def _open_namespaces(self) -> None:
-        """Tells the engine which namespaces may be joined, and what is to be called for them."""
-        engine = self._engine
-        if engine is None:
-            return
-        listed = self.server_options.get("namespaces") or ["/"]
-        names = self.registry.namespaces()
-        if isinstance(listed, str) and listed != "*":
-            # Upstream looks for the name within the text, where "/" always is.
-            listed = ["/", listed]
-        if listed == "*" or "*" in listed:
-            engine.any_namespace(True)
-        else:
-            names |= set(listed)
-        for name in names:
-            connect, disconnect = (self.registry.wants(name, event) for event in ("connect", "disconnect"))
-            engine.namespace(name, connect, disconnect, self.registry.events(name))
-
     def _socket(self, sid: Any, namespace: str) -> Optional[_erlen.Socket]:
         """The socket of a client; that which connects or leaves by the event that is handled, too."""
         handled = current.get()
-        if self._is_childs:
+        if self._serving.is_childs:
             return None
         if (
             handled is not None
@@ -534,9 +392,8 @@ class SocketIO:
             and (handled.event in _COMES_OR_GOES or handled.socket.connected)
         ):
             return handled.socket
-        if self._engine is None or not isinstance(sid, str):
-            return None
-        return self._engine.socket(namespace, sid)
+        engine = self._serving.here().engine
+        return engine.socket(namespace, sid) if engine is not None and isinstance(sid, str) else None
 
     def _emit(
         self,
@@ -549,7 +406,8 @@ class SocketIO:
     ) -> int:
         """Encodes and emits. How many were reached, where there is a callback."""
         self._refuse_queue()
-        engine = self._engine
+        served = self._serving.here()
+        engine = served.engine
         if to is not None and _log.isEnabledFor(logging.DEBUG):
             self._require_server().manager._tell_unreached(event, namespace, to)
         is_logged = self.logger.isEnabledFor(logging.INFO)
@@ -568,7 +426,7 @@ class SocketIO:
         if is_logged:
             self.logger.info('emitting event "%s" to %s [%s]', name, to or "all", namespace)
         if engine is None:
-            if self._is_childs:
+            if self._serving.is_childs:
                 _log.error(
                     '"%s" is not emitted: this process was forked, and the clients are its parent\'s', name
                 )
@@ -580,7 +438,7 @@ class SocketIO:
 
         def answer(sid: str, args_text: str, answered: Optional[list[bytes]]) -> None:
             values = codec.decode(args_text, answered)
-            self._dispatcher.run(lambda: aio.settle(callback(*values)))
+            served.dispatcher.run(lambda: aio.settle(callback(*values)))
 
         return engine.emit_with_ack(namespace, name, text, attachments, target, left_out, answer)
 
@@ -594,9 +452,9 @@ class SocketIO:
             socket = self._socket(handled.client.sid, handled.client.namespace)
             if socket is None:
                 return
-            token = current.set(Current(self, socket, handled.client, ""))
+            token = current.set(Current(handled.served, socket, handled.client, ""))
             try:
-                self._dispatcher.invoke(self, handled.client, callback, None, args)
+                handled.served.dispatcher.invoke(self, handled.client, callback, None, args)
             finally:
                 current.reset(token)
 
@@ -607,14 +465,15 @@ class SocketIO:
         socket = self._socket(sid, namespace)
         if socket is None or not socket.connected:
             return
-        client = self._dispatcher.client(socket)
+        served = self._serving.here()
+        client = served.dispatcher.client(socket)
         if not socket.disconnect():
             return
         self.logger.info("Disconnecting %s [%s]", sid, namespace)
         result = None
         try:
-            result = self._dispatcher.handle(
-                Current(self, socket, client, "disconnect"), Reason.SERVER_DISCONNECT
+            result = served.dispatcher.handle(
+                Current(served, socket, client, "disconnect"), Reason.SERVER_DISCONNECT
             )
         finally:
             # Until then the handler has the client's rooms.

@@ -95,12 +95,12 @@ class SocketIOTestClient:
     def _open(self, query_string: Optional[str], headers: Any) -> None:
         connection = self._connection(query_string, headers)
         target = f"/socket.io/?{connection.environ['QUERY_STRING']}"
-        self._client = self.socketio._start_engine().test_client(target, [], connection)
+        self._client = self.socketio._serving.engine().test_client(target, [], connection)
         self.eio_sid = connection.sid = self._client.session.sid
         self.clients[self.eio_sid] = self
 
     def _connection(self, query_string: Optional[str], headers: Any) -> Connection:
-        connection = self.socketio._connection(self._environ(query_string, headers))
+        connection = self.socketio._serving.latest.connection(self._environ(query_string, headers))
         connection.sid = self.eio_sid
         return connection
 

@@ -120,15 +120,16 @@ class _Passage:
 
 
 def admit(
-    socketio: SocketIO, entry: Callable[..., Iterable[bytes]], environ: dict[str, Any]
+    socketio: SocketIO, around: Optional[Callable[..., Iterable[bytes]]], environ: dict[str, Any]
 ) -> dict[str, Any]:
     """The environ of a handshake, after the middleware around the application.
 
+    :param around: the WSGI application with that; None where there is none.
     :raises Refused: a middleware answers it itself, or the origin is not accepted.
     """
-    if socketio._asks:
+    if around is not None:
         passage = _Passage(socketio)
-        passage.go(entry, environ)
+        passage.go(around, environ)
         if passage.environ is None:
             raise _erlen.Refused(f"a middleware of the application answered the handshake: {passage.status}")
         environ = passage.environ

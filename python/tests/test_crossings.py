@@ -36,12 +36,13 @@ def calls(app, socketio, serve):
 
         return call
 
-    dispatcher = socketio._dispatcher
+    served = socketio._serving.latest
+    dispatcher = served.dispatcher
     for name in INTO_PYTHON:
         setattr(dispatcher, name, counted(name, getattr(dispatcher, name)))
-    socketio._engine = Counting(socketio._engine, calls)
+    served.engine = Counting(served.engine, calls)
     yield calls
-    socketio._engine = socketio._engine.engine
+    served.engine = served.engine.engine
 
 
 @pytest.mark.parametrize("options", [{}, {"to": "r"}, {"skip_sid": "nobody"}], ids=["all", "a room", "all but one"])

@@ -16,7 +16,7 @@ from engines import DEADLINE, Running
 @pytest.fixture
 def goes(socketio, eventually):
     """Waits until what references refer to has been freed."""
-    another = socketio._start_engine()
+    another = socketio._serving.engine()
 
     def goes(references):
         def gone():

@@ -300,7 +300,7 @@ def test_an_application_whose_routes_refer_to_it_goes_all_the_same(sio_lib, sock
         client.disconnect()
         return weakref.ref(app)
 
-    another, app = socketio._start_engine(), used()
+    another, app = socketio._serving.engine(), used()
 
     def has_gone():
         # What goes without the interpreter is let go of by whoever has it next.

@@ -62,14 +62,15 @@ def test_a_page_stops_the_server(app, socketio, engine):
 
 
 def test_a_stop_in_the_moment_of_the_start_counts(app, socketio, monkeypatch):
-    say = erlen.run._say
+    listen = erlen.run.listen
 
-    def say_and_stop(*args, **keywords):
+    def listen_and_stop(*args, **keywords):
         # The port is open already: a page that stops the server might be asked for now.
-        say(*args, **keywords)
+        listener = listen(*args, **keywords)
         socketio.stop()
+        return listener
 
-    monkeypatch.setattr(erlen.run, "_say", say_and_stop)
+    monkeypatch.setattr(erlen.run, "listen", listen_and_stop)
     thread = threading.Thread(target=socketio.run, args=(app,), kwargs={"port": 0}, daemon=True)
     thread.start()
     thread.join(10)
@@ -87,10 +88,10 @@ def test_of_two_objects_of_an_application_either_stops_the_server_that_both_have
         assert not run.thread.is_alive()
 
 
-def running_beside(app, socketio):
+def running_beside(app, socketio, **options):
     """A second run of an object, and its port."""
     before = socketio.wsgi_server
-    run = Running(app, socketio)
+    run = Running(app, socketio, **options)
     deadline = time.monotonic() + DEADLINE
     while socketio.wsgi_server is before and run.thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -122,6 +123,52 @@ def test_an_object_that_runs_for_two_applications_is_stopped_at_both(sio_lib, en
     again.stop()
 
 
+def named(app):
+    """What stands around an application's own WSGI function, and says whose it is."""
+    inner = app.wsgi_app
+
+    def middleware(environ, start_response):
+        environ["around"] = app.name
+        return inner(environ, start_response)
+
+    app.wsgi_app = middleware
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_clients_of_two_runs_of_an_object_are_each_of_their_own_application(sio_lib, engine, seen, wrapped):
+    apps = [flask.Flask("one"), flask.Flask("two")]
+    socketio = sio_lib.SocketIO()
+    for app in apps:
+        socketio.init_app(app)
+        if wrapped:
+            named(app)
+    socketio.on("connect")(lambda: seen.put(flask.current_app.name))
+
+    @socketio.on("who")
+    def who():
+        sid = flask.request.sid
+        sio_lib.join_room(f"of {sid}")
+        sio_lib.emit("to you")
+        socketio.emit("to your room", to=f"of {sid}")
+        assert dict(socketio.server.manager.get_participants("/", f"of {sid}")).keys() == {sid}
+        return [flask.current_app.name, flask.request.environ.get("around")]
+
+    first = Running(apps[0], socketio)
+    port = first.port()
+    second, other_port = running_beside(apps[1], socketio)
+    # Who comes to the first one comes when the second one is there already.
+    for name, at in [("one", port), ("two", other_port), ("one", port)]:
+        client = wire.WebSocket(f"http://127.0.0.1:{at}/socket.io/").join("/")
+        assert seen.next() == name
+        client.emit("who", ack=1)
+        answer = wire.dumps([name, name if wrapped else None])
+        assert [client.next() for _ in range(3)] == ['42["to you"]', '42["to your room"]', f"431[{answer}]"]
+        client.close()
+    socketio.stop()
+    for run in (first, second):
+        run.stop()
+
+
 def test_the_end_of_one_of_two_runs_leaves_the_other_as_it_is(sio_lib, engine):
     apps = [flask.Flask("one"), flask.Flask("two")]
     socketio = sio_lib.SocketIO()
@@ -140,6 +187,31 @@ def test_the_end_of_one_of_two_runs_leaves_the_other_as_it_is(sio_lib, engine):
     socketio.stop()
     client.close()
     second.stop()
+
+
+def test_a_second_run_with_something_around_the_application_leaves_the_first_its_clients(app, socketio, engine):
+    socketio.on("e")(lambda: flask.request.environ.get("around", ""))
+    first = Running(app, socketio)
+    clients = [wire.WebSocket(f"http://127.0.0.1:{first.port()}/socket.io/").join("/")]
+    second, port = running_beside(app, socketio, environ={"around": "it"})
+    clients.append(wire.WebSocket(f"http://127.0.0.1:{port}/socket.io/").join("/"))
+    assert [client.ask("e") for client in clients] == ['[""]', '["it"]']
+    socketio.stop()
+    for client in clients:
+        client.close()
+    for run in (first, second):
+        run.stop()
+
+
+def test_an_object_that_runs_several_times_for_one_application_is_stopped_everywhere(app, socketio, engine):
+    first = Running(app, socketio)
+    client = wire.WebSocket(f"http://127.0.0.1:{first.port()}/socket.io/").join("/")
+    runs = [first, *[running_beside(app, socketio)[0] for _ in range(3)]]
+    socketio.stop()
+    client.close()
+    for run in runs:
+        run.stop()
+        assert run.error is None
 
 
 def test_the_clients_are_told_that_the_server_leaves(app, socketio, seen, engine):

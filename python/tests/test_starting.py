@@ -162,11 +162,11 @@ def test_gunicorn_is_told_that_one_worker_is_all_it_takes(folder):
 
 
 STOPS_WHILE_IT_STARTS = """
-def stop_once_the_application_is_handed_over(handed=socketio._hosted):
+def stop_once_the_application_is_handed_over(handed=socketio._serving.hosted):
     def hosted(application):
         socketio.stop()
         return handed(application)
-    socketio._hosted = hosted
+    socketio._serving.hosted = hosted
 
 stop_once_the_application_is_handed_over()
 """

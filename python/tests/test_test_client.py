@@ -376,7 +376,7 @@ def test_an_app_is_gone_when_its_tests_are_over_with_its_threads(sio_lib, socket
         leave(client)
         return weakref.ref(app), weakref.ref(socketio), weakref.ref(client)
 
-    another = socketio._start_engine()
+    another = socketio._serving.engine()
 
     def gone():
         # What a thread without the interpreter has let go of is freed by the next call into any engine.

@@ -402,8 +402,10 @@ def impatient(app, socketio):
     """A connection to a WSGI application whose clients have little time; the small buffers of both are soon full."""
     with contextlib.ExitStack() as stack:
         def impatient(application):
-            listener = socketio._serve(app).listen("127.0.0.1", 0, application, patience=0.2)
-            stack.callback(socketio._over, lambda: 0.0)
+            [served] = socketio._serving.begin(app, app)
+            listener = served.engine.listen("127.0.0.1", 0, application, patience=0.2)
+            socketio._serving.listens(listener, served)
+            stack.callback(socketio._serving.over, listener, lambda: 0.0)
             stack.callback(listener.stop, grace=0)
             return stack.enter_context(Connection(listener.port, receive_buffer=4096))
 
