@@ -63,16 +63,12 @@ def run(
     if debug is not None:
         os.environ["FLASK_DEBUG"] = "1" if debug else "0"
     try:
-        application, stands_in = loading.load(app), False
+        loaded, stands_in = loading.load(app), False
     except (Exception, loading.RunWhileLoading) as error:
         # A reloader's child waits for the next change of a file.
-        application, stands_in = _without(error), True
-    socketio = loading.socketio_of(application)
-    if socketio is None:
-        from .socketio import SocketIO
-
-        socketio = SocketIO(application)
+        loaded, stands_in = _without(error), True
     try:
+        application, socketio = loading.served(loaded, app)
         socketio.run(
             application,
             host=host,

@@ -16,6 +16,7 @@ def take_over() -> None:
     """Lets the `flask run` of this process serve by Erlen. Nothing happens in any other process."""
     if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
         return
+    import flask
     import flask.cli
     import werkzeug.serving
 
@@ -27,7 +28,12 @@ def take_over() -> None:
 
     @functools.wraps(original)
     def run_simple(hostname: str, port: int, application: Any, *args: Any, **kwargs: Any) -> None:
-        socketio = loading.socketio_of(application)
+        # Where it could not be loaded, it is a function that says why.
+        is_app = isinstance(application, flask.Flask)
+        try:
+            socketio = loading.socketio_of(application) if is_app else None
+        except ValueError as error:
+            raise SystemExit(f"flask run: {error}") from None
         if socketio is None:
             original(hostname, port, application, *args, **kwargs)
             return

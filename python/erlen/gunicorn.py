@@ -10,7 +10,6 @@ import ssl
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from flask import Flask
 from gunicorn import sock
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers import base
@@ -22,6 +21,8 @@ from .relay import Over, handed, through
 from .serving import Served, listen
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from . import _erlen
     from .socketio import SocketIO
 
@@ -63,12 +64,7 @@ class Worker(base.Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serves until gunicorn says that it is over."""
-        from .socketio import SocketIO
-
-        app = self._flask_app()
-        socketio = loading.socketio_of(app)
-        if socketio is None:
-            socketio = SocketIO(app)
+        app, socketio = self._served()
         hub = socketio._serving.hub = green.hub()
         try:
             secured = _secured(self.cfg)
@@ -108,17 +104,15 @@ class Worker(base.Worker):  # type: ignore[misc]
         self.log.error("%s", said)
         sys.exit(code)
 
-    def _flask_app(self) -> Flask:
-        """The Flask application that gunicorn has loaded."""
-        app: Any = _flask_of(self.wsgi)
-        if isinstance(app, Flask):
-            return app
+    def _served(self) -> tuple[Flask, SocketIO]:
+        """What gunicorn has loaded, and its SocketIO."""
         if self.cfg.reload and getattr(self.wsgi, "__module__", "") == "gunicorn.util":
             # Its own, which says what is wrong until a file changes.
-            told = loading.stand_in(self.wsgi)
-            self.wsgi = told
-            return told
-        self._refuse(f"Erlen serves Flask applications, and {self.wsgi!r} is none")
+            self.wsgi = loading.stand_in(self.wsgi)
+        try:
+            return loading.served(self.wsgi, self.cfg.proc_name)
+        except (LookupError, ValueError) as error:
+            self._refuse(str(error))
 
     def _wait(self, socketio: SocketIO, listeners: list[_erlen.Listener]) -> None:
         """Waits for the end, and for what is under way then."""
@@ -144,15 +138,3 @@ def _secured(cfg: Any) -> tls.Secured:
         context: ssl.SSLContext = sock.ssl_context(cfg)
         return context
     return tls.pem(certfile=cfg.certfile, keyfile=cfg.keyfile)
-
-
-def _flask_of(application: Any) -> Any:
-    """The Flask application inside of what may be middleware around it."""
-    seen = 0
-    while not hasattr(application, "extensions") and seen < 20:
-        inner = getattr(application, "wsgi_app", None) or getattr(application, "app", None)
-        if inner is None:
-            break
-        application = inner
-        seen += 1
-    return application

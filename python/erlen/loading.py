@@ -1,4 +1,4 @@
-"""Finding an application by its name, `package.module:app`, as Flask's own command does.
+"""Finding an application by its name, `package.module:app`, as Flask's own command does, and the SocketIO that it has or that is below it.
 
 While one is being loaded by `erlen run` or gunicorn, a `socketio.run(app)` at the top of its module is an error that names the line:
 it would never return.
@@ -6,13 +6,18 @@ it would never return.
 
 from __future__ import annotations
 
+import inspect
 import os
 import secrets
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Optional
+
+from . import options
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -22,10 +27,13 @@ if TYPE_CHECKING:
 __all__ = [
     "MISCONFIGURED",
     "NotFound",
+    "bound",
+    "flasks_of",
     "load",
     "loader",
     "refuse_while_loading",
     "sentence",
+    "served",
     "socketio_of",
     "stand_in",
 ]
@@ -111,8 +119,9 @@ def is_loaded_by_flask() -> bool:
     return frame is not None
 
 
-def load(name: str) -> Flask:
-    """The application of that name: `module`, `module:app`, `module:create_app()`, or a path of a file.
+def load(name: str) -> Any:
+    """The application of that name: `module`, `module:app`, `module:create_app()`, or a path of a file. It is a Flask application, or one of
+    WSGI that has such a one in it.
 
     :raises NotFound: with one line.
     """
@@ -122,8 +131,12 @@ def load(name: str) -> Flask:
     path, _, variable = name.partition(":")
     before, loader = loader, loader or "erlen run"
     try:
-        return locate_app(prepare_import(path), variable or None)
+        module = prepare_import(path)
+        return locate_app(module, variable or None)
     except NoAppException as error:
+        other = getattr(sys.modules.get(module), variable, None)
+        if _is_around_flask(other):
+            return other
         raise NotFound(_sentence(name, path, str(error))) from None
     finally:
         loader = before
@@ -141,10 +154,94 @@ def _sentence(name: str, path: str, error: str) -> str:
     return f"{name}: {' '.join(text.split())}"
 
 
-def socketio_of(application: Any) -> Optional[SocketIO]:
-    """The SocketIO of a Flask application; None if it has none, or another library's."""
+def _is_around_flask(application: Any) -> bool:
+    """Whether it is called as WSGI has it, and leads to a Flask application, or to one that has a SocketIO."""
+    if not callable(application) or not (bound or any(flasks_of(application))):
+        return False
+    try:
+        takes = inspect.signature(application).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return sum(1 for each in takes if each.default is each.empty) == 2
+
+
+# What is served.
+
+
+bound: weakref.WeakSet[SocketIO] = weakref.WeakSet()
+"""The SocketIO objects of this process that have an application."""
+
+_INSIDE = ("wsgi_app", "app", "application", "__self__", "__wrapped__")
+"""Where middleware has what it is around, and a bound method its object."""
+
+_MOST = 1000
+"""So many objects are looked at."""
+
+
+def flasks_of(application: Any) -> Iterator[Flask]:
+    """The Flask applications in what may be middleware around them and between them, the outer ones first."""
+    from flask import Flask
+
+    waiting, seen = [application], set()
+    # There are objects that make up an attribute of any name, without end.
+    for each in islice(waiting, _MOST):
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, Flask):
+            yield each
+        inner = [getattr(each, name, None) for name in _INSIDE]
+        mounts = getattr(each, "mounts", None)
+        inner += mounts.values() if isinstance(mounts, Mapping) else []
+        waiting += filter(callable, inner)
+
+
+def served(application: Any, name: str) -> tuple[Flask, SocketIO]:
+    """An application as a Flask one, and its SocketIO: a new one, where it has none.
+
+    :param name: what it is called, where it is around a Flask application and none itself.
+    :raises ValueError: one of several could be meant.
+    :raises LookupError: there is no Flask application.
+    """
+    from flask import Flask
+
     from .socketio import SocketIO
 
-    extensions = getattr(application, "extensions", None) or {}
-    found = extensions.get("socketio")
-    return found if isinstance(found, SocketIO) else None
+    app = application
+    if not isinstance(application, Flask):
+        app = Flask(name, static_folder=None, root_path=os.getcwd())
+        app.wsgi_app = application  # type: ignore[method-assign]
+    socketio = socketio_of(app)
+    if socketio is None:
+        inner = next(flasks_of(application), None)
+        if inner is None:
+            raise LookupError(f"Erlen serves Flask applications, and {application!r} is none")
+        socketio = SocketIO(inner)
+    return app, socketio
+
+
+def socketio_of(app: Flask) -> Optional[SocketIO]:
+    """The SocketIO of a Flask application, or that of one below it, or else the only one of the process; None if there is none, or another
+    library's.
+
+    :raises ValueError: one of several could be meant.
+    """
+    from .socketio import SocketIO
+
+    own = app.extensions.get("socketio")
+    if own is not None:
+        return own if isinstance(own, SocketIO) else None
+    inner = [each.extensions.get("socketio") for each in flasks_of(app)]
+    below = [each for each in dict.fromkeys(inner) if isinstance(each, SocketIO)]
+    paths = [options.path(each.server_options) for each in below]
+    if len(set(paths)) < len(paths):
+        raise ValueError(
+            f"several applications below {app.name!r} have Socket.IO at {paths[0]}: "
+            "give each the whole path of its own, SocketIO(app, path='/below/socket.io')"
+        )
+    if not below and len(bound) > 1:
+        raise ValueError(
+            f"there are {len(bound)} SocketIO objects, and nothing says which of them is that of {app.name!r}: "
+            "let it have an attribute `app`, the Flask application that has the right one"
+        )
+    return next(iter(below or bound), None)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
-from . import _erlen, green, options
+from . import _erlen, green, loading, options
 from .context import Connection
 from .dispatch import Dispatcher, current
 from .ending import shut
@@ -111,6 +111,8 @@ class Serving:
     def bind(self, app: Optional[Flask]) -> None:
         """The SocketIO is bound to an application."""
         self.latest = Served(self._socketio, app)
+        if app is not None:
+            loading.bound.add(self._socketio)
 
     def here(self) -> Served:
         """What serves the client whose event is handled; outside of events, what was begun last."""
@@ -171,10 +173,12 @@ class Serving:
 
         :param entry: the WSGI application: that one, or something around it.
         """
-        path = options.path(self._socketio.server_options)
-        others = [other for other in app.extensions.get("erlen", ()) if other.wsgi_server is None]
-        beside = [other._serving for other in others if options.path(other.server_options) != path]
-        return [serving._begin(app, entry) for serving in (self, *beside)]
+        together = {options.path(self._socketio.server_options): self}
+        for inner in loading.flasks_of(app):
+            for other in inner.extensions.get("erlen", ()):
+                if other.wsgi_server is None:
+                    together.setdefault(options.path(other.server_options), other._serving)
+        return [serving._begin(app, entry) for serving in together.values()]
 
     def _begin(self, app: Flask, entry: Callable[..., Any]) -> Served:
         self._stop_asked = False
@@ -196,11 +200,11 @@ class Serving:
         """What there is for an application already, or anew."""
         if self.latest.app is None:
             raise RuntimeError("this SocketIO is not bound to that application: call init_app(app) first")
-        if self._socketio not in app.extensions.get("erlen", ()):
-            # Its own is somewhere below that one (DispatcherMiddleware).
-            return self.latest
-        there = (served for served in (self.latest, *self._runs.values()) if served.app is app)
-        return next(there, None) or Served(self._socketio, app)
+        # Its own may be somewhere below that one (DispatcherMiddleware).
+        own = (each for each in loading.flasks_of(app) if self._socketio in each.extensions.get("erlen", ()))
+        home = next(own, self.latest.app)
+        there = (served for served in (self.latest, *self._runs.values()) if served.app is home)
+        return next(there, None) or Served(self._socketio, home)
 
     def listens(self, listener: _erlen.Listener, served: Served) -> None:
         """From here on :meth:`stop` ends this listener; where it was asked for while the listener began, it ends now."""

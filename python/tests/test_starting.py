@@ -111,6 +111,92 @@ def test_every_way_serves_below_the_path_that_the_environment_says(folder, way):
         client.disconnect()
 
 
+BELOW = """
+import flask
+from erlen import SocketIO
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+def made(name, path):
+    app = flask.Flask(name)
+    socketio = SocketIO(app, path=path)
+    app.add_url_rule("/", "page", lambda: flask.url_for("page"))
+    socketio.on("where")(lambda: [flask.current_app.name, flask.url_for("page")])
+    return app
+
+root = flask.Flask("root")
+root.add_url_rule("/", "page", lambda: "the root")
+mounted = DispatcherMiddleware(root.wsgi_app, {f"/{name}": made(name, path) for name, path in PATHS})
+root.wsgi_app = mounted
+
+def function(environ, start_response):
+    return mounted(environ, start_response)
+
+def labelled(environ, start_response):
+    return mounted(environ, start_response)
+
+labelled.app = mounted
+"""
+
+BY = {
+    "erlen run": lambda name: (script("erlen"), "run", f"below:{name}", "--port", "0"),
+    "flask run": lambda name: (script("flask"), "--app", f"below:{name}", "run", "--port", "0"),
+    "gunicorn": lambda name: (
+        script("gunicorn"), "-k", "erlen.gunicorn.Worker", "-b", "127.0.0.1:0", f"below:{name}"),
+}
+
+
+def below(folder, **paths):
+    """Applications by their names, each with the path that its SocketIO is told, below another one."""
+    text = BELOW.replace("PATHS", repr(list(paths.items())))
+    (folder / "below.py").write_text(text)
+
+
+@pytest.mark.parametrize(("way", "name"), [
+    ("erlen run", "root"), ("erlen run", "mounted"), ("erlen run", "function"),
+    ("gunicorn", "root"), ("gunicorn", "mounted"), ("gunicorn", "function"), ("flask run", "root"),
+])
+def test_every_way_finds_the_socketio_of_an_application_below(folder, way, name):
+    below(folder, tool="/tool/socket.io")
+    with started(*BY[way](name), folder=folder) as program:
+        assert requests.get(program.url(), timeout=DEADLINE).text == "the root"
+        assert requests.get(f"{program.url()}/tool/", timeout=DEADLINE).text == "/tool/"
+        client = Client()
+        client.connect(program.url(), transports=["websocket"], socketio_path="/tool/socket.io")
+        assert client.call("where") == ["tool", "/tool/"]
+        client.disconnect()
+
+
+@pytest.mark.parametrize("way", BY)
+def test_every_way_serves_all_that_are_below_at_paths_of_their_own(folder, way):
+    below(folder, one="/one/socket.io", two="/two/socket.io")
+    with started(*BY[way]("root"), folder=folder) as program:
+        for name in ("one", "two"):
+            client = Client()
+            client.connect(program.url(), transports=["polling"], socketio_path=f"/{name}/socket.io")
+            assert client.call("where") == [name, f"/{name}/"]
+            client.disconnect()
+
+
+@pytest.mark.parametrize(("way", "code"), [("erlen run", 2), ("flask run", 1), ("gunicorn", 4)])
+def test_applications_below_that_have_one_path_are_one_line_with_the_mend(folder, way, code):
+    below(folder, one="socket.io", two="socket.io")
+    with started(*BY[way]("root"), folder=folder) as program:
+        ended, said = program.end()
+    assert ended == code and "path='/below/socket.io'" in said and "Traceback" not in said, said
+
+
+def test_a_function_around_several_of_them_may_say_where_they_are(folder):
+    below(folder, one="/one/socket.io", two="/two/socket.io")
+    with started(*BY["erlen run"]("function"), folder=folder) as program:
+        code, said = program.end()
+    assert (code, len(said.splitlines())) == (2, 1) and "attribute `app`" in said, said
+    with started(*BY["erlen run"]("labelled"), folder=folder) as program:
+        client = Client()
+        client.connect(program.url(), transports=["websocket"], socketio_path="/two/socket.io")
+        assert client.call("where") == ["two", "/two/"]
+        client.disconnect()
+
+
 def test_the_banner_says_how_many_files_may_be_open_now(folder):
     command = ("sh", "-c", 'ulimit -Sn 256; ulimit -Hn 4096; exec "$0" "$@"', *WAYS["python"]())
     with started(*command, folder=folder) as program:
