@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .exceptions import ConnectionRefusedError
-from .functions import call, close_room, disconnect, emit, join_room, leave_room, rooms, send
+from .functions import acall, call, close_room, disconnect, emit, join_room, leave_room, rooms, send
 from .install import install_as_flask_socketio
 from .namespace import Namespace
 from .socketio import SocketIO
@@ -19,6 +19,7 @@ __all__ = [
     "Namespace",
     "SocketIO",
     "SocketIOTestClient",
+    "acall",
     "call",
     "close_room",
     "disconnect",

@@ -250,14 +250,13 @@ def _tell(later: Later) -> None:
         _log.error("a handler that an async handler had begun has failed", exc_info=error)
 
 
-def warn_of_waiting(what: str) -> None:
-    """Says once that something holds up all async handlers, where it does."""
+def warn_of_waiting(what: str, instead: str) -> None:
+    """Says once that something holds up all async handlers, where it does, and what would not."""
     global _warned
     if get_ident() == _thread and not _warned:
         _warned = True
         _log.warning(
-            "%s() in an async def handler holds up all other async handlers until its answer has come: write `await "
-            "asyncio.to_thread(%s, …)`",
+            "%s() in an async def handler holds up all other async handlers until its answer has come: write `await %s(…)`",
             what,
-            what,
+            instead,
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .server import Server
     from .socketio import SocketIO
 
-__all__ = ["call", "close_room", "disconnect", "emit", "join_room", "leave_room", "rooms", "send"]
+__all__ = ["acall", "call", "close_room", "disconnect", "emit", "join_room", "leave_room", "rooms", "send"]
 
 
 _OF_THE_EVENT: Any = object()
@@ -104,8 +104,7 @@ def call(
     ignore_queue: bool = False,
     **ignored: Any,
 ) -> Any:
-    """Emits to one client, and waits for its acknowledgement. In an async handler: `await asyncio.to_thread(call, …)`, since all
-    others of them would wait too.
+    """Emits to one client, and waits for its acknowledgement. In an async handler all others of them would wait too: :func:`acall`.
 
     :returns: None, the one argument, or a tuple of them.
     """
@@ -113,8 +112,28 @@ def call(
         spelling.tell_ignored(call, ignored)
     where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
     target = _target(to, room, False)
-    aio.warn_of_waiting("call")
+    aio.warn_of_waiting("call", "acall")
     return _socketio().call(
+        event, *args, namespace=where, to=target, timeout=timeout, ignore_queue=ignore_queue
+    )
+
+
+async def acall(
+    event: str,
+    *args: Any,
+    namespace: Optional[str] = _OF_THE_EVENT,
+    to: Any = None,
+    room: Any = None,
+    timeout: Optional[float] = 60,
+    ignore_queue: bool = False,
+    **ignored: Any,
+) -> Any:
+    """As :func:`call`, to be awaited: in an `async def` handler, so that the others of them run meanwhile."""
+    if ignored:
+        spelling.tell_ignored(acall, ignored)
+    where = addressee().namespace if namespace is _OF_THE_EVENT else namespace
+    target = _target(to, room, False)
+    return await _socketio().acall(
         event, *args, namespace=where, to=target, timeout=timeout, ignore_queue=ignore_queue
     )
 

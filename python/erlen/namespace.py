@@ -106,8 +106,29 @@ class Namespace:
         ignore_queue: bool = False,
     ) -> Any:
         """Emits to one client, and waits for its acknowledgement."""
-        aio.warn_of_waiting("self.call")
+        aio.warn_of_waiting("self.call", "self.acall")
         return self.server.call(
+            event,
+            data=data,
+            to=to,
+            sid=sid,
+            namespace=namespace or self._here(),
+            timeout=timeout,
+            ignore_queue=ignore_queue,
+        )
+
+    async def acall(
+        self,
+        event: str,
+        data: Any = None,
+        to: Optional[str] = None,
+        sid: Optional[str] = None,
+        namespace: Optional[str] = None,
+        timeout: Optional[float] = None,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """As :meth:`call`, to be awaited: in an `async def` method, so that other handlers run meanwhile."""
+        return await self.server.acall(
             event,
             data=data,
             to=to,

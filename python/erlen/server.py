@@ -5,11 +5,12 @@ All of it is a view of the engine; nothing is kept here but what the application
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Optional
 
 from . import _erlen, background, exceptions, naming
@@ -181,11 +182,6 @@ class Server:
         :raises TimeoutError: (`erlen.exceptions`) no answer in time, or nobody has that id.
         :raises RuntimeError: `async_handlers` is False: by the option, or for a test client.
         """
-        target = to or sid
-        if not target:
-            raise ValueError("Cannot use call() to broadcast.")
-        if not self.async_handlers:
-            raise RuntimeError("Cannot use call() when async_handlers is False.")
         answered = threading.Event()
         answer: list[Any] = []
 
@@ -193,19 +189,58 @@ class Server:
             answer.extend(args)
             answered.set()
 
-        reached = self._socketio._emit(
-            event, arguments(data), namespace=namespace or "/", to=target, skip=None, callback=take
-        )
         limit = CALL_TIMEOUT if timeout is None else timeout
+        asked = self._ask(event, data, to or sid, namespace, take)
+        if not answered.wait(limit):
+            raise exceptions.TimeoutError(f"{asked} has not answered within {limit:g} s")
+        return _answer(answer)
+
+    async def acall(
+        self,
+        event: str,
+        data: Any = None,
+        to: Optional[str] = None,
+        sid: Optional[str] = None,
+        namespace: Optional[str] = None,
+        timeout: Optional[float] = CALL_TIMEOUT,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """As :meth:`call`, to be awaited: others run meanwhile on the loop."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[tuple[Any, ...]] = loop.create_future()
+
+        def take(*args: Any) -> None:
+            # Where nobody waits for it any longer, the loop may have been closed.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_settle, answered, args)
+
+        limit = CALL_TIMEOUT if timeout is None else timeout
+        asked = self._ask(event, data, to or sid, namespace, take)
+        try:
+            return _answer(await asyncio.wait_for(answered, limit))
+        except asyncio.TimeoutError:
+            raise exceptions.TimeoutError(f"{asked} has not answered within {limit:g} s") from None
+
+    def _ask(
+        self, event: str, data: Any, target: Any, namespace: Optional[str], take: Callable[..., Any]
+    ) -> str:
+        """Emits to one client, whose acknowledgement is to be taken. What is asked, and who.
+
+        :raises TimeoutError: nobody has that id.
+        """
+        if not target:
+            raise ValueError("Cannot use call() to broadcast.")
+        if not self.async_handlers:
+            raise RuntimeError("Cannot use call() when async_handlers is False.")
+        where = namespace or "/"
+        reached = self._socketio._emit(
+            event, arguments(data), namespace=where, to=target, skip=None, callback=take
+        )
         if not reached:
             raise exceptions.TimeoutError(
-                f"call({event!r}): nobody has the id {target!r} in the namespace {namespace or '/'}"
+                f"call({event!r}): nobody has the id {target!r} in the namespace {where}"
             )
-        if not answered.wait(limit):
-            raise exceptions.TimeoutError(
-                f"call({event!r}): {target!r} in the namespace {namespace or '/'} has not answered within {limit:g} s"
-            )
-        return tuple(answer) if len(answer) > 1 else answer[0] if answer else None
+        return f"call({event!r}): {target!r} in the namespace {where}"
 
     # Rooms and clients.
 
@@ -334,3 +369,13 @@ class Server:
         raise NotImplementedError(
             "instrument() is not built yet: the engine's counters are at `socketio.metrics()`"
         )
+
+
+def _answer(args: Sequence[Any]) -> Any:
+    """What `call` returns for the arguments of an acknowledgement."""
+    return tuple(args) if len(args) > 1 else args[0] if args else None
+
+
+def _settle(answered: asyncio.Future[tuple[Any, ...]], args: tuple[Any, ...]) -> None:
+    if not answered.done():
+        answered.set_result(args)

@@ -298,8 +298,25 @@ class SocketIO:
             raise TypeError("call() takes one payload: give several arguments as a tuple")
         server = self._require_server()
         data = args[0] if args else None
-        aio.warn_of_waiting("socketio.call")
+        aio.warn_of_waiting("socketio.call", "socketio.acall")
         return server.call(event, data, to=to or room, namespace=namespace, timeout=timeout)
+
+    async def acall(
+        self,
+        event: str,
+        *args: Any,
+        namespace: Optional[str] = "/",
+        to: Any = None,
+        room: Any = None,
+        timeout: Optional[float] = 60,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """As :meth:`call`, to be awaited: in an `async def` handler, so that the others of them run meanwhile."""
+        if len(args) > 1:
+            raise TypeError("acall() takes one payload: give several arguments as a tuple")
+        server = self._require_server()
+        data = args[0] if args else None
+        return await server.acall(event, data, to=to or room, namespace=namespace, timeout=timeout)
 
     def close_room(self, room: Any, namespace: Optional[str] = None) -> None:
         """Takes everyone out of a room."""

@@ -45,6 +45,14 @@ def pause(request):
     return pause
 
 
+def tell_why(socketio, seen, pause=a_while):
+    """Has an async disconnect handler put the reason aside."""
+    @socketio.on("disconnect")
+    async def gone(reason):
+        await pause()
+        seen.put(reason)
+
+
 def test_an_async_handler_disconnects_its_client(sio_lib, socketio, live, seen, pause, transport):
     @socketio.on("bye")
     async def bye():
@@ -212,30 +220,20 @@ def test_an_async_disconnect_handler_has_run_when_disconnect_in_another_thread_r
         await asyncio.to_thread(sio_lib.disconnect)
         seen.put(("after", flask.request.event["message"]))
 
-    @socketio.on("disconnect")
-    async def gone(reason):
-        await a_while()
-        seen.put(reason)
-
+    tell_why(socketio, seen)
     live.websocket().emit("bye")
     assert [seen.next(), seen.next()] == ["server disconnect", ("after", "bye")]
 
 
-def test_an_event_is_over_when_the_disconnect_handler_that_it_called_has_run(sio_lib, app, socketio):
-    steps = []
-
+def test_an_event_is_over_when_the_disconnect_handler_that_it_called_has_run(sio_lib, app, socketio, seen):
     @socketio.on("bye")
     async def bye():
         sio_lib.disconnect()
-        steps.append("bye")
+        seen.put("bye")
 
-    @socketio.on("disconnect")
-    async def gone(reason):
-        await a_while()
-        steps.append(reason)
-
+    tell_why(socketio, seen)
     socketio.test_client(app).emit("bye")
-    assert steps == ["bye", "server disconnect"]
+    assert seen.all() == ["bye", "server disconnect"]
 
 
 def test_what_it_raises_and_nobody_handles_is_raised_by_the_event(sio_lib, app, socketio):
@@ -329,11 +327,7 @@ def test_an_async_callback_disconnects_its_client(sio_lib, socketio, live, seen,
     async def answered():
         sio_lib.disconnect()
 
-    @socketio.on("disconnect")
-    async def gone(reason):
-        await pause()
-        seen.put(reason)
-
+    tell_why(socketio, seen, pause)
     client = live.websocket()
     client.emit("e")
     client.asked()
@@ -353,6 +347,72 @@ def test_a_call_in_a_thread_lets_the_other_async_handlers_run(sio_lib, socketio,
     assert still_alive(live)
     client.answer('["answer"]')
     assert client.next() == '435["answer"]'
+
+
+@pytest.fixture(params=["function", "method", "class"])
+def acall(request, sio_lib, socketio):
+    """An event whose async handler awaits the answer of its own client, by each of the three; what the test adds are its keywords."""
+    keywords = {"timeout": DEADLINE}
+
+    class Methods(sio_lib.Namespace):
+        async def on_e(self):
+            sid = flask.request.sid
+            if request.param == "class":
+                answer = await self.acall("question", ("a", 1), to=sid, **keywords)
+            elif request.param == "method":
+                answer = await socketio.acall("question", ("a", 1), to=sid, namespace="/n", **keywords)
+            else:
+                answer = await sio_lib.acall("question", ("a", 1), **keywords)
+            return [answer, flask.request.sid == sid]
+
+    socketio.on_namespace(Methods("/n"))
+    return keywords
+
+
+@pytest.mark.parametrize(("answer", "returned"), [("[]", "null"), ('["x"]', '"x"'), ('["x",1]', '["x",1]')])
+def test_an_answer_that_is_awaited_is_that_of_a_call_and_others_run_meanwhile(live, acall, answer, returned):
+    client = live.websocket("/n")
+    client.emit("e", namespace="/n", ack=5)
+    assert client.asked() == '42/n,["question","a",1]'
+    assert still_alive(live)
+    client.answer(answer)
+    assert client.next() == f"43/n,5[[{returned},true]]"
+
+
+def test_many_wait_for_answers_at_one_time(sio_lib, socketio, live):
+    # More than threads of the loop's executor.
+    @socketio.on("e")
+    async def handle():
+        return await sio_lib.acall("question", timeout=DEADLINE)
+
+    clients = [live.websocket() for _ in range(50)]
+    for client in clients:
+        client.emit("e", ack=5)
+    for client in clients:
+        assert client.asked() == '42["question"]'
+    for client in clients:
+        client.answer('["answer"]')
+        assert client.next() == '435["answer"]'
+
+
+@pytest.mark.parametrize("to", ["itself", "nobody"])
+def test_an_answer_that_is_awaited_and_does_not_come_is_the_timeout_of_a_call(engine, sio_lib, socketio, live, to, seen):
+    @socketio.on("e")
+    async def handle():
+        target = flask.request.sid if to == "itself" else "nobody"
+        try:
+            # Nobody there has not to be waited for.
+            await sio_lib.acall("question", to=target, timeout=0.01 if to == "itself" else 10 * DEADLINE)
+        except engine.exceptions.TimeoutError:
+            seen.put("in time")
+
+    client = live.websocket()
+    client.emit("e")
+    assert seen.next() == "in time"
+    if to == "itself":
+        client.asked()
+        client.answer('["too late"]')
+    assert still_alive(live)
 
 
 @pytest.mark.parametrize("ask", ["function", "method", "class"])
@@ -375,7 +435,8 @@ def test_a_call_in_an_async_handler_gets_its_answer_and_the_log_says_whom_it_hol
     assert client.asked() == '42/n,["question"]'
     client.answer('["answer"]')
     assert client.next() == '43/n,5["answer"]'
-    output.until("holds up all other async handlers", "asyncio.to_thread")
+    mend = {"function": "await acall(", "method": "await socketio.acall(", "class": "await self.acall("}[ask]
+    output.until("holds up all other async handlers", mend)
     assert still_alive(live)
 
 
