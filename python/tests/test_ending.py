@@ -119,6 +119,21 @@ def test_a_second_signal_is_the_end_whatever_blocks(program, how, first, second)
     assert code == 0 and said.endswith("run has returned\nat exit\n"), said
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_in_the_moment_of_the_banner_is_the_end_of_a_run(tmp_path, number, engine):
+    signals = f"""
+def say_and_signal(*args, say=erlen.run._say):
+    say(*args)
+    os.kill(os.getpid(), {int(number)})
+
+erlen.run._say = say_and_signal
+"""
+    (tmp_path / "shop.py").write_text("import os, erlen.run\n" + APP.replace(GRACE, signals))
+    with started(sys.executable, "shop.py", folder=tmp_path) as program:
+        code, said = program.end()
+    assert code == 0 and said.endswith("run has returned\nat exit\n"), said
+
+
 @pytest.mark.parametrize("how", ["page", "block"])
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_grace_time_is_all_that_is_waited(tmp_path, how, number, engine):
