@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -28,7 +29,9 @@ def start(target: Callable[..., Any], *args: Any, **kwargs: Any) -> threading.Th
         except Exception:
             _log.exception("the background task %s failed", name)
 
-    thread = threading.Thread(target=task, name=f"task {name}", daemon=True)
+    # A thread of a free-threaded build would have a copy of the caller's context.
+    run = contextvars.Context().run
+    thread = threading.Thread(target=run, args=(task,), name=f"task {name}", daemon=True)
     thread.start()
     return thread
 

@@ -86,7 +86,8 @@ def test_from_python_it_is_the_exception_with_the_line_that_runs(tmp_path, name,
     (tmp_path / "shop.py").write_text(APP.replace("OPTIONS", AT_THE_START[name]))
     code, said = ended(tmp_path, (sys.executable, "shop.py"))
     assert code == 1 and name in said[-1], said
-    assert "shop.py" in said[1] and len(said) < 10, said
+    # From 3.13 on lines of `^` and `~` point into the others.
+    assert "shop.py" in said[1] and sum(any(map(str.isalnum, line)) for line in said) < 10, said
 
 
 @pytest.mark.parametrize(("bound", "application", "words"), [
