@@ -287,9 +287,11 @@ class SocketIO:
         room: Any = None,
         timeout: Optional[float] = 60,
         ignore_queue: bool = False,
+        sid: Any = None,
     ) -> Any:
         """Emits to one client, and waits for its acknowledgement.
 
+        :param to: the client's id; `room` and `sid` are other names for it.
         :param timeout: seconds.
         :returns: None, the one argument, or a tuple of them.
         :raises TimeoutError: (`erlen.exceptions`) no answer in time, or nobody has that id.
@@ -299,7 +301,7 @@ class SocketIO:
         server = self._require_server()
         data = args[0] if args else None
         aio.warn_of_waiting("socketio.call", "socketio.acall")
-        return server.call(event, data, to=to or room, namespace=namespace, timeout=timeout)
+        return server.call(event, data, to=to or room or sid, namespace=namespace, timeout=timeout)
 
     async def acall(
         self,
@@ -310,13 +312,14 @@ class SocketIO:
         room: Any = None,
         timeout: Optional[float] = 60,
         ignore_queue: bool = False,
+        sid: Any = None,
     ) -> Any:
         """As :meth:`call`, to be awaited: in an `async def` handler, so that the others of them run meanwhile."""
         if len(args) > 1:
             raise TypeError("acall() takes one payload: give several arguments as a tuple")
         server = self._require_server()
         data = args[0] if args else None
-        return await server.acall(event, data, to=to or room, namespace=namespace, timeout=timeout)
+        return await server.acall(event, data, to=to or room or sid, namespace=namespace, timeout=timeout)
 
     def close_room(self, room: Any, namespace: Optional[str] = None) -> None:
         """Takes everyone out of a room."""

@@ -294,6 +294,16 @@ def test_call_waits_for_the_answer(socketio, live, seen, answer, value):
     task.join()
 
 
+@pytest.mark.parametrize("name", ["to", "room", "sid"])
+def test_whom_call_asks_has_three_names(socketio, live, seen, name):
+    client = live.websocket()
+    task = socketio.start_background_task(lambda: seen.put(socketio.call("q", **{name: client.sid})))
+    assert client.asked() == '42["q"]'
+    client.answer("[5]")
+    assert seen.next() == 5
+    task.join()
+
+
 def test_call_in_a_handler_asks_the_sender(sio_lib, socketio, live):
     socketio.on("e")(lambda: sio_lib.call("q", 1, timeout=10))
     client = live.websocket()
