@@ -55,10 +55,10 @@ pub enum FrameError {
     NonMinimalLength,
     /// A length with its highest bit set (5.2).
     LengthOverflow,
-    /// A frame longer than the largest message allowed.
-    FrameTooBig,
-    /// A fragmented message longer than allowed.
-    MessageTooBig,
+    /// A frame of so many bytes, which is longer than the largest message allowed.
+    FrameTooBig(u64),
+    /// A fragmented message longer than allowed, of so many bytes up to here.
+    MessageTooBig(u64),
     /// A message in more fragments than allowed.
     TooManyFragments,
     /// A fragmented message that took longer than allowed.
@@ -84,7 +84,7 @@ impl FrameError {
         match self {
             Self::Utf8 => 1007,
             Self::TooManyFragments | Self::FragmentTimeout => 1008,
-            Self::FrameTooBig | Self::MessageTooBig | Self::LengthOverflow => 1009,
+            Self::FrameTooBig(_) | Self::MessageTooBig(_) | Self::LengthOverflow => 1009,
             _ => 1002,
         }
     }
@@ -100,8 +100,8 @@ impl fmt::Display for FrameError {
             Self::ControlTooLong => "control frame of more than 125 bytes",
             Self::NonMinimalLength => "frame length in more bytes than it needs",
             Self::LengthOverflow => "frame length of more than 63 bits",
-            Self::FrameTooBig => "frame is too big",
-            Self::MessageTooBig => "message is too big",
+            Self::FrameTooBig(bytes) => return write!(f, "frame of {bytes} bytes is too big"),
+            Self::MessageTooBig(bytes) => return write!(f, "message of {bytes} bytes or more is too big"),
             Self::TooManyFragments => "message has too many fragments",
             Self::FragmentTimeout => "fragmented message took too long",
             Self::UnexpectedContinuation => "continuation without a message",

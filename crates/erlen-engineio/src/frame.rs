@@ -132,7 +132,7 @@ impl Header {
         let Some((length, payload)) = payload_length(short, extended)? else { return Ok(None) };
         match usize::try_from(payload) {
             Ok(payload) if payload <= max_payload => Ok(Some(Self { fin, opcode, length, payload })),
-            _ => Err(FrameError::FrameTooBig),
+            _ => Err(FrameError::FrameTooBig(payload)),
         }
     }
 }

@@ -141,11 +141,11 @@ fn a_length_in_too_many_bytes_is_refused() {
 #[test]
 fn a_frame_beyond_the_limit_is_refused_before_its_payload_comes() {
     let huge = [FIN | 1, MASKED | 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-    assert_eq!(header_error(&huge), Some(FrameError::FrameTooBig));
+    assert_eq!(header_error(&huge), Some(FrameError::FrameTooBig(i64::MAX as u64)));
     let exact = client_frame(FIN | 2, &[0; 200]);
     assert!(matches!(frame::parse(&mut exact.clone(), 200), Ok(Some(_))));
-    assert_eq!(frame::parse(&mut exact[..4].to_vec(), 199), Err(FrameError::FrameTooBig));
-    assert_eq!(frame::parse(&mut [FIN | 1, MASKED | 11], 10), Err(FrameError::FrameTooBig));
+    assert_eq!(frame::parse(&mut exact[..4].to_vec(), 199), Err(FrameError::FrameTooBig(200)));
+    assert_eq!(frame::parse(&mut [FIN | 1, MASKED | 11], 10), Err(FrameError::FrameTooBig(11)));
 }
 
 #[test]
@@ -211,9 +211,9 @@ fn a_fragmented_message_is_bounded_in_bytes() {
     assert_eq!(connection.push(false, Opcode::Binary, b"123456"), Ok(Incoming::Fragment));
     assert_eq!(connection.push(true, Opcode::Continuation, b"7890"), binary(b"1234567890"));
     assert_eq!(connection.push(false, Opcode::Binary, b"123456"), Ok(Incoming::Fragment));
-    assert_eq!(connection.push(false, Opcode::Continuation, b"78901"), Err(FrameError::MessageTooBig));
-    assert_eq!(connection.push(false, Opcode::Binary, b"12345678901"), Err(FrameError::MessageTooBig));
-    assert_eq!(connection.push(true, Opcode::Binary, b"12345678901"), Err(FrameError::MessageTooBig));
+    assert_eq!(connection.push(false, Opcode::Continuation, b"78901"), Err(FrameError::MessageTooBig(11)));
+    assert_eq!(connection.push(false, Opcode::Binary, b"12345678901"), Err(FrameError::MessageTooBig(11)));
+    assert_eq!(connection.push(true, Opcode::Binary, b"12345678901"), Err(FrameError::MessageTooBig(11)));
 }
 
 #[test]
@@ -284,8 +284,8 @@ fn each_broken_rule_has_its_close_code() {
         (FrameError::TooManyFragments, 1008),
         (FrameError::FragmentTimeout, 1008),
         (FrameError::LengthOverflow, 1009),
-        (FrameError::FrameTooBig, 1009),
-        (FrameError::MessageTooBig, 1009),
+        (FrameError::FrameTooBig(2), 1009),
+        (FrameError::MessageTooBig(2), 1009),
     ] {
         assert_eq!(error.close_code(), code, "{error}");
     }

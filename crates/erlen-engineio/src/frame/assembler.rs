@@ -147,7 +147,7 @@ impl Assembler {
             return Err(FrameError::ExpectedContinuation);
         }
         if payload.len() > limits.max_message {
-            return Err(FrameError::MessageTooBig);
+            return Err(FrameError::MessageTooBig(payload.len() as u64));
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl OpenMessage {
             return Err(FrameError::FragmentTimeout);
         }
         if payload.len() > limits.max_message.saturating_sub(self.data.len()) {
-            return Err(FrameError::MessageTooBig);
+            return Err(FrameError::MessageTooBig(self.data.len().saturating_add(payload.len()) as u64));
         }
         if self.fragments >= limits.max_fragments {
             return Err(FrameError::TooManyFragments);

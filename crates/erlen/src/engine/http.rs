@@ -284,7 +284,8 @@ impl<'a, A: Application, H: Head + Sync> Exchange<'a, A, H> {
     }
 
     fn too_large(&self) -> Answer {
-        tracing::info!(target: "erlen::engine", limit = self.engine.session_config().max_payload,
+        let length = self.head.first(&header::CONTENT_LENGTH).and_then(|text| str::from_utf8(text).ok());
+        tracing::info!(target: "erlen::engine", length, limit = self.engine.session_config().max_payload,
             "POST body over the limit refused; the limit is the builder's `max_payload`");
         Answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "")
     }
