@@ -296,10 +296,7 @@ class SocketIO:
         :returns: None, the one argument, or a tuple of them.
         :raises TimeoutError: (`erlen.exceptions`) no answer in time, or nobody has that id.
         """
-        if len(args) > 1:
-            raise TypeError("call() takes one payload: give several arguments as a tuple")
-        server = self._require_server()
-        data = args[0] if args else None
+        data, server = _payload("call", args), self._require_server()
         aio.warn_of_waiting("socketio.call", "socketio.acall")
         return server.call(event, data, to=to or room or sid, namespace=namespace, timeout=timeout)
 
@@ -315,10 +312,7 @@ class SocketIO:
         sid: Any = None,
     ) -> Any:
         """As :meth:`call`, to be awaited: in an `async def` handler, so that the others of them run meanwhile."""
-        if len(args) > 1:
-            raise TypeError("acall() takes one payload: give several arguments as a tuple")
-        server = self._require_server()
-        data = args[0] if args else None
+        data, server = _payload("acall", args), self._require_server()
         return await server.acall(event, data, to=to or room or sid, namespace=namespace, timeout=timeout)
 
     def close_room(self, room: Any, namespace: Optional[str] = None) -> None:
@@ -501,6 +495,16 @@ class SocketIO:
                 result.add_done_callback(lambda _: socket.disconnected())
             else:
                 socket.disconnected()
+
+
+def _payload(function: str, args: tuple[Any, ...]) -> Any:
+    """The one argument of a question, if it has one.
+
+    :raises TypeError: it has several.
+    """
+    if len(args) > 1:
+        raise TypeError(f"{function}() takes one payload: give several arguments as a tuple")
+    return args[0] if args else None
 
 
 def _event_name(event: Union[str, int]) -> str:

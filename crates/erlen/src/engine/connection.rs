@@ -177,7 +177,9 @@ impl<A: Application> Connection<A> {
         let Poll::Ready(read) = self.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) else {
             return None;
         };
-        read.iter().for_each(|place| buffer.keep(place));
+        if let Ok(place) = &read {
+            buffer.keep(place);
+        }
         Some(read)
     }
 
