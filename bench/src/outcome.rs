@@ -27,7 +27,7 @@ pub struct Outcome {
     pub cost: f64,
     /// The user's part of the CPU time, in µs; its share is known to a clock tick.
     pub user_us: f64,
-    /// Context switches of the server's threads for one.
+    /// How often the server's threads waited for one.
     pub switches: f64,
     /// Share of the time in which the server was on a CPU.
     pub server_busy: f64,

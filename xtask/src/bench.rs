@@ -55,9 +55,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let own = format!("{} {{port}}", bin.join("five-events").display());
     let is_alone = rest.windows(2).any(|pair| pair == ["--suite", "shards"]);
     if is_alone {
-        // Erlen beside itself, on the same core.
-        let two = format!("two-shards=env SHARDS=2 {own}");
-        compare.args(["--server", &format!("one-shard={own}"), "--server", &two]);
+        // Erlen beside itself, on the same core: with the same clients, and with as many for each shard.
+        let two = ["two-shards", "two-shards*2"].map(|name| format!("{name}=env SHARDS=2 {own}"));
+        compare.args(["--server", &format!("one-shard={own}"), "--server", &two[0], "--server", &two[1]]);
     } else {
         compare.args(["--floor", "--server", &format!("erlen={own}")]);
     }

@@ -9,7 +9,7 @@
 //! Every run gets a fresh server on core 0, the load runs on core 1; for each scenario the servers
 //! alternate (A B A B), so that a machine that gets slower does so for all. A command is split at
 //! spaces and started without a shell: its process must be the server itself. A server that fails
-//! in a scenario has that in its line, and the others go on.
+//! in a scenario has that in its line, and the others go on. One that is called `NAME*2` gets twice the clients.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -24,8 +24,15 @@ use erlen_bench::{host, sys};
 const SERVER_CORE: usize = 0;
 const LOAD_CORE: usize = 1;
 
+struct Named {
+    name: String,
+    command: String,
+    /// How many times a case's clients it gets.
+    share: usize,
+}
+
 struct Comparison {
-    servers: Vec<(String, String)>,
+    servers: Vec<Named>,
     cases: Vec<Case>,
     runs: usize,
     seconds: f64,
@@ -58,10 +65,9 @@ impl Comparison {
         let mut servers = Vec::new();
         if args.flag("--floor") {
             let floor = sibling("floor").map_err(|error| UsageError::new(error.to_string()))?;
-            servers.push(("floor".to_owned(), format!("{} {{port}}", floor.display())));
+            servers.push(named(format!("floor={} {{port}}", floor.display())));
         }
-        let commands = args.values("--server")?;
-        servers.extend(commands.into_iter().map(named));
+        servers.extend(args.values("--server")?.into_iter().map(named));
         if servers.is_empty() {
             return Err(UsageError::new("nothing to measure: give --floor or --server"));
         }
@@ -107,22 +113,27 @@ impl Comparison {
     }
 
     fn measure(&self, case: Case) -> Vec<Row> {
-        let mut arguments = self.load_arguments.clone();
-        arguments.extend(["--scenario".to_owned(), case.to_string()]);
+        let arguments = |server: &Named| {
+            let case = Case { clients: case.clients * server.share, ..case };
+            [self.load_arguments.as_slice(), &["--scenario".to_owned(), case.to_string()]].concat()
+        };
         let limit = Duration::from_secs_f64(self.seconds * 2.0 + 120.0);
         let mut rows: Vec<Row> = Vec::new();
-        let servers: Vec<_> =
-            self.servers.iter().filter(|(name, _)| case.scenario.has_floor() || name != "floor").collect();
-        for (name, _) in &servers {
-            rows.push(Row { server: name.clone(), runs: Vec::new(), failure: None });
+        let servers: Vec<_> = self
+            .servers
+            .iter()
+            .filter(|server| case.scenario.has_floor() || server.name != "floor")
+            .collect();
+        for server in &servers {
+            rows.push(Row { server: server.name.clone(), runs: Vec::new(), failure: None });
         }
         for _ in 0..self.runs {
-            for ((_, command), row) in servers.iter().zip(&mut rows) {
+            for (named, row) in servers.iter().zip(&mut rows) {
                 if row.failure.is_some() {
                     continue;
                 }
-                let outcome = Server::start(command, SERVER_CORE)
-                    .and_then(|server| run_load(&server, &arguments, LOAD_CORE, limit));
+                let outcome = Server::start(&named.command, SERVER_CORE)
+                    .and_then(|server| run_load(&server, &arguments(named), LOAD_CORE, limit));
                 match outcome {
                     Ok(outcome) => row.runs.push(outcome),
                     Err(error) => row.failure = Some(error.to_string()),
@@ -133,15 +144,15 @@ impl Comparison {
     }
 }
 
-/// `NAME=COMMAND`, or a command that is called by its program's file name.
-fn named(command: String) -> (String, String) {
-    let first_word = command.split_whitespace().next().unwrap_or_default();
-    if let Some((name, _)) = first_word.split_once('=') {
-        let rest = command.trim_start().get(name.len() + 1..);
-        return (name.to_owned(), rest.unwrap_or_default().to_owned());
-    }
-    let name = first_word.rsplit('/').next().unwrap_or_default().to_owned();
-    (name, command)
+/// `NAME=COMMAND`, `NAME*2=COMMAND`, or a command that is called by its program's file name.
+fn named(text: String) -> Named {
+    let first_word = text.split_whitespace().next().unwrap_or_default();
+    let (name, command) = match first_word.split_once('=') {
+        Some((name, _)) => (name, text.trim_start().get(name.len() + 1..).unwrap_or_default()),
+        None => (first_word.rsplit('/').next().unwrap_or_default(), text.as_str()),
+    };
+    let share = name.rsplit_once('*').and_then(|(_, times)| times.parse().ok()).unwrap_or(1);
+    Named { name: name.to_owned(), command: command.to_owned(), share }
 }
 
 fn cases(suite: Option<String>, list: Option<String>) -> Result<Vec<Case>, UsageError> {

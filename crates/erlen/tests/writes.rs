@@ -35,8 +35,8 @@ fn masked(text: &str) -> Vec<u8> {
     frame
 }
 
-/// Reads until `needle` has come so many times.
-fn read_until(stream: &mut TcpStream, needle: &str, times: usize) {
+/// Reads until `needle` has come so many times; gives what came.
+fn read_until(stream: &mut TcpStream, needle: &str, times: usize) -> String {
     let mut seen = String::new();
     let mut buffer = [0; 65536];
     while seen.matches(needle).count() < times {
@@ -44,6 +44,7 @@ fn read_until(stream: &mut TcpStream, needle: &str, times: usize) {
         assert_ne!(n, 0, "closed after {seen:?}");
         seen.push_str(&String::from_utf8_lossy(&buffer[..n]));
     }
+    seen
 }
 
 fn start(shards: usize) -> (Server, SocketAddr, tokio::runtime::Runtime) {
@@ -96,6 +97,47 @@ fn count_writes_of_bursts(shards: usize) {
         // Before the first, the threads may still have had something to do for those who joined.
         assert!(round == 0 || writes == CLIENTS, "{writes} writes in round {round}");
     }
+}
+
+/// Two threads with as many clients each as one has wait no oftener for a delivery.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_burst_wakes_each_thread_once() {
+    const ROUNDS: u64 = 100;
+    let (io, address, _runtime) = start(2);
+    io.on("waits", |socket: Socket| socket.emit("waits", waits_of_this_thread()));
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| join(address)).collect();
+    let burst: Vec<u8> = (0..BURST).flat_map(|n| masked(&format!("42[\"bcast\",{n}]"))).collect();
+    // The first two are of two threads.
+    let before = [0, 1].map(|n| ask_for_waits(&mut clients[n]));
+    for _ in 0..ROUNDS {
+        clients[0].write_all(&burst).unwrap();
+        for client in &mut clients {
+            read_until(client, "42[\"bcast\",", BURST as usize);
+        }
+    }
+    for (n, before) in before.into_iter().enumerate() {
+        let waits = ask_for_waits(&mut clients[n]) - before;
+        // Some are for a lock that the other thread has just then; a thread that is late for one burst is awake for the next.
+        assert!((1..ROUNDS * 5 / 4).contains(&waits), "thread {n} waited {waits} times for {ROUNDS} bursts");
+    }
+}
+
+/// How often the thread of that client has waited so far.
+#[cfg(target_os = "linux")]
+fn ask_for_waits(client: &mut TcpStream) -> u64 {
+    client.write_all(&masked("42[\"waits\"]")).unwrap();
+    let answer = read_until(client, "42[\"waits\",", 1);
+    let number = answer.split_once("[\"waits\",").and_then(|(_, rest)| rest.split_once(']'));
+    number.unwrap().0.parse().unwrap()
+}
+
+/// See proc_pid_status(5).
+#[cfg(target_os = "linux")]
+fn waits_of_this_thread() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let waits = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    waits.unwrap().trim().parse().unwrap()
 }
 
 #[test]
