@@ -1,11 +1,11 @@
 //! The scenario of attachments: an event with one, answered by the same. Every client has one in flight.
-//! A packet with an attachment is two messages each way. Called by `scenario`.
+//! A packet with an attachment is two messages each way. Called by `work`.
 
 use crate::error::LoadError;
 use crate::event;
 use crate::fleet::Arrival;
 use crate::outcome::{Outcome, Unit};
-use crate::scenario::Plan;
+use crate::plan::Plan;
 
 /// Messages of one packet: the text, then the attachment.
 const MESSAGES: u64 = 2;

@@ -1,11 +1,11 @@
 //! The scenario of coming and going: connect, handshake over WebSocket, namespace joined, close,
-//! and the server has closed too. A few at a time, so that no backlog builds up. Called by `scenario`.
+//! and the server has closed too. A few at a time, so that no backlog builds up. Called by `work`.
 
 use crate::error::LoadError;
 use crate::fleet::{Arrival, Fleet};
 use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
-use crate::scenario::{Plan, repeat};
+use crate::plan::{Plan, repeat};
 
 /// Cycles with a window of `clients` connections.
 pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {

@@ -1,12 +1,12 @@
 //! The scenario of heartbeats: connections that do nothing else, until each has been pinged and has answered. It takes as long
-//! as the server's interval, 25 s by default. Called by `scenario`.
+//! as the server's interval, 25 s by default. Called by `work`.
 
 use std::time::{Duration, Instant};
 
 use crate::error::LoadError;
 use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
-use crate::scenario::Plan;
+use crate::plan::Plan;
 
 /// Longer than any server's interval.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! HTTP/1.1 from one thread: clients with one request at a time on a kept connection. The scenarios of a plain route, and of
 //! an echo over long-polling.
 //!
-//! It reads what it needs of an answer: the status, and where the body ends. Called by `scenario`.
+//! It reads what it needs of an answer: the status, and where the body ends. Called by `work`.
 //! <https://socket.io/docs/v4/engine-io-protocol/#http-long-polling>
 
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::LoadError;
 use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
-use crate::scenario::{Plan, repeat};
+use crate::plan::{Plan, repeat};
 use crate::sys::Epoll;
 
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,17 +1,14 @@
 //! The scenario of connections that do nothing: what each adds to the server's resident memory.
 //!
 //! Some clients join first and stay, so that what a server allocates once, at the first
-//! connections, is not charged to the others. Called by `scenario`.
+//! connections, is not charged to the others. Called by `work`.
 
 use std::time::Instant;
 
 use crate::error::LoadError;
 use crate::meter::{Usage, settled_kib};
 use crate::outcome::{Outcome, Unit};
-use crate::scenario::Plan;
-
-/// Clients that join before the first look at the memory.
-pub const WARM_CLIENTS: usize = 200;
+use crate::plan::{Plan, WARM_CLIENTS};
 
 /// Memory that `clients` more connections cost, each.
 pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {

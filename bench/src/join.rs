@@ -1,15 +1,15 @@
 //! The scenario of joining: each client joins one room after another, each acknowledged. Must not cost more where there are
-//! many other clients or rooms. Called by `scenario`; `broadcast` makes its other rooms here.
+//! many other clients or rooms. Called by `work`; `broadcast` makes its other rooms here.
 
 use std::time::Instant;
 
-use crate::broadcast::one_message_each;
 use crate::error::LoadError;
 use crate::event;
 use crate::fleet::Fleet;
 use crate::meter::Usage;
 use crate::outcome::{Outcome, Unit};
-use crate::scenario::Plan;
+use crate::plan::Plan;
+use crate::progress::one_message_each;
 
 /// Rooms that a client joins in the warm-up, and at most in all: servers bound them, Erlen at 1 024.
 const WARM: usize = 50;

@@ -1,7 +1,7 @@
 //! The scenario of lateness: broadcasts at fixed times, and how long after its time each copy arrives.
 //!
 //! The time that counts is the one at which a broadcast was to be sent, not the one at which the load came to it: a server
-//! that stands still for a while is charged with all that it should have got meanwhile. Called by `scenario`.
+//! that stands still for a while is charged with all that it should have got meanwhile. Called by `work`.
 //! <https://www.youtube.com/watch?v=lJ8ydIuPFeU>, "How not to measure latency".
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::event;
 use crate::fleet::{Arrival, Fleet};
 use crate::meter::Usage;
 use crate::outcome::{Latency, Outcome, Unit};
-use crate::scenario::Plan;
+use crate::plan::Plan;
 
 /// Copies a second, whatever the number of clients: a quarter of what a server of 10 µs a copy can do.
 const COPIES_A_SECOND: u32 = 25_000;

@@ -2,18 +2,17 @@
 //!
 //! The level before is that of a server which has had as much to do once before: what its tables and its allocator keep of
 //! that, they keep once. Before each look others come and go for a while, since an allocator that is not called gives
-//! nothing back. Called by `scenario`.
+//! nothing back. Called by `work`.
 
 use std::time::Instant;
 
-use crate::broadcast::one_message_each;
 use crate::error::LoadError;
 use crate::event::{self, ARGUMENT_LEN};
 use crate::fleet::Fleet;
-use crate::idle::WARM_CLIENTS;
 use crate::meter::{Usage, resident_kib, settled_kib};
 use crate::outcome::{Memory, Outcome, Unit};
-use crate::scenario::{Plan, repeat};
+use crate::plan::{Plan, WARM_CLIENTS, repeat};
+use crate::progress::one_message_each;
 
 /// Echoes that each client has in flight in a burst, and bursts.
 const IN_FLIGHT: usize = 64;

@@ -1,11 +1,11 @@
 //! Scenarios in which every message is answered by one: echo and ack. Every client has one in
-//! flight and sends the next as soon as the answer is there. Called by `scenario`.
+//! flight and sends the next as soon as the answer is there. Called by `work`.
 
 use crate::error::LoadError;
 use crate::event;
 use crate::fleet::Arrival;
 use crate::outcome::{Outcome, Unit};
-use crate::scenario::Plan;
+use crate::plan::Plan;
 
 /// An event answered by an event.
 pub fn echo(plan: &Plan) -> Result<Outcome, LoadError> {

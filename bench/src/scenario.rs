@@ -1,21 +1,9 @@
-//! The scenarios by name, their usual sizes, and the frame around each: warm up, measure, say the
-//! outcome. The work itself is in the modules that `run` names. Called by `load`.
+//! The scenarios by name, and their usual sizes. The work itself is in the modules that `work` names.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
 
-use crate::case::Case;
-use crate::error::LoadError;
 use crate::event::ARGUMENT_LEN;
-use crate::fleet::Fleet;
-use crate::handshake::Headers;
-use crate::meter::Usage;
-use crate::outcome::{Outcome, Unit};
-use crate::{
-    binary, broadcast, connect, heartbeat, http, idle, join, latency, memory, round_trip, slow, sys,
-};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,99 +123,6 @@ impl FromStr for Scenario {
     fn from_str(name: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().chain(Self::OTHERS).find(|scenario| scenario.name() == name).ok_or(())
     }
-}
-
-/// What `load` was asked to do.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// The server's process.
-    pub server_pid: u32,
-    /// Where it listens.
-    pub addr: SocketAddr,
-    /// What is measured, and how large.
-    pub case: Case,
-    /// For how long, the warm-up of a fifth not included.
-    pub duration: Duration,
-    /// Headers of every handshake.
-    pub headers: Headers,
-}
-
-impl Plan {
-    /// Runs the scenario against the server.
-    pub fn run(&self) -> Result<Outcome, LoadError> {
-        self.check_file_limit()?;
-        let mut outcome = match self.case.scenario {
-            Scenario::Idle => idle::run(self),
-            Scenario::BcastPaced => broadcast::paced(self),
-            Scenario::Bcast32 => broadcast::in_flight(self, 32),
-            Scenario::Rooms => broadcast::rooms(self),
-            Scenario::Echo => round_trip::echo(self),
-            Scenario::Ack => round_trip::ack(self),
-            Scenario::Polling => http::polling(self),
-            Scenario::Connect => connect::run(self),
-            Scenario::Binary => binary::run(self),
-            Scenario::Latency => latency::run(self),
-            Scenario::Slow => slow::run(self),
-            Scenario::Join => join::run(self),
-            Scenario::Heartbeat => heartbeat::run(self),
-            Scenario::Burst => memory::burst(self),
-            Scenario::Gone => memory::gone(self),
-            Scenario::Route => http::route(self),
-        }?;
-        outcome.scenario = self.case.to_string();
-        Ok(outcome)
-    }
-
-    /// A fleet with this many clients, all joined, and the bystanders, who are connected beside it as long as both live.
-    pub fn fleet(&self, clients: usize) -> Result<Fleet, LoadError> {
-        let mut fleet = Fleet::new(self.addr, self.headers)?;
-        fleet.grow(clients + self.case.bystanders)?;
-        fleet.set_aside(self.case.bystanders);
-        Ok(fleet)
-    }
-
-    /// Repeats `step` for the warm-up and then for the duration, and says what the messages of the
-    /// second part cost. Their payload has to be at least so long.
-    pub fn measure_messages(
-        &self,
-        unit: Unit,
-        payload: usize,
-        fleet: &mut Fleet,
-        mut step: impl FnMut(&mut Fleet) -> Result<(), LoadError>,
-    ) -> Result<Outcome, LoadError> {
-        repeat(self.warm_up(), || step(fleet))?;
-        fleet.reset()?;
-        let before = Usage::of(self.server_pid)?;
-        let took = repeat(self.duration, || step(fleet))?;
-        let used = Usage::of(self.server_pid)? - before;
-        Outcome::of_work(unit, fleet.tally.messages, used, took).with_messages(fleet, payload)
-    }
-
-    /// How long the work goes on before it is measured.
-    pub fn warm_up(&self) -> Duration {
-        self.duration / 5
-    }
-
-    fn check_file_limit(&self) -> Result<(), LoadError> {
-        let allowed = sys::raise_file_limit().map_err(|e| LoadError::Io("file limit", e))?;
-        let needed = self.case.clients + self.case.bystanders + idle::WARM_CLIENTS + 16;
-        if needed > allowed {
-            return Err(LoadError::FileLimit { needed, allowed });
-        }
-        Ok(())
-    }
-}
-
-/// Repeats `step` until `duration` is over and says how long it really took.
-pub fn repeat(
-    duration: Duration,
-    mut step: impl FnMut() -> Result<(), LoadError>,
-) -> Result<Duration, LoadError> {
-    let start = Instant::now();
-    while start.elapsed() < duration {
-        step()?;
-    }
-    Ok(start.elapsed())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The scenario of slow consumers: a tenth of the clients reads nothing, the others get one broadcast at a time and must lose
-//! none. What the server keeps for the slow ones shows in its memory. Called by `scenario`.
+//! none. What the server keeps for the slow ones shows in its memory. Called by `work`.
 
-use crate::broadcast::one_message_each;
 use crate::error::LoadError;
 use crate::event;
 use crate::meter::resident_kib;
 use crate::outcome::{Memory, Outcome, Unit};
-use crate::scenario::Plan;
+use crate::plan::Plan;
+use crate::progress::one_message_each;
 
 /// Rounds between two looks at the memory, which take longer than a round.
 const ROUNDS_A_LOOK: u64 = 50;

@@ -7,7 +7,8 @@ use erlen_bench::case::Case;
 use erlen_bench::child::Server;
 use erlen_bench::handshake::Headers;
 use erlen_bench::outcome::{Outcome, Unit};
-use erlen_bench::scenario::Plan;
+use erlen_bench::plan::Plan;
+use erlen_bench::work;
 
 const FLOOR: &str = env!("CARGO_BIN_EXE_floor");
 const ERLEN: &str = env!("CARGO_BIN_EXE_five-events");
@@ -22,7 +23,7 @@ fn run(server: &str, case: &str, headers: Headers) -> Outcome {
         duration: Duration::from_millis(100),
         headers,
     };
-    let outcome = plan.run().expect("the scenario ends");
+    let outcome = work::run(&plan).expect("the scenario ends");
     assert_eq!(outcome.scenario, case.to_string());
     assert!(outcome.operations > 0);
     outcome

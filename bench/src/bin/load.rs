@@ -13,7 +13,8 @@ use std::time::Duration;
 use erlen_bench::args::{Args, UsageError};
 use erlen_bench::case::Case;
 use erlen_bench::handshake::Headers;
-use erlen_bench::scenario::Plan;
+use erlen_bench::plan::Plan;
+use erlen_bench::work;
 
 fn main() -> ExitCode {
     let (plan, json) = match plan(Args::of_process()) {
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match plan.run() {
+    match work::run(&plan) {
         Ok(outcome) if json => println!("{}", serde_json::json!(outcome)),
         Ok(outcome) => println!("{outcome}"),
         Err(error) => {

@@ -6,8 +6,10 @@
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use http_body_util::Full;
 
-use super::http::Body;
+/// The body of every answer of the engine.
+pub type Body = Full<Bytes>;
 
 /// The headers of every answer, as they are written.
 pub(super) const ALWAYS: &str = "cache-control: no-store\r\nx-content-type-options: nosniff\r\n";
@@ -68,4 +70,19 @@ impl From<Answer> for Response<Body> {
         *response.headers_mut() = headers;
         response
     }
+}
+
+/// An answer of the routes beside the engine, without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(Body::default());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// An answer of the routes beside the engine, of this type.
+pub(crate) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut answer = Response::new(Body::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
 }

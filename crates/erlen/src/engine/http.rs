@@ -15,16 +15,13 @@ use erlen_engineio::payload::{self, PayloadPacket};
 use erlen_engineio::{CloseReason, Completeness, Get, Message, Packet, Post, Transport};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::answer::Answer;
+use super::answer::{Answer, Body};
 use super::head::{Head, MAX_HEADERS};
 use super::origin::{self, Verdict};
 use super::upgrade::{self, Purpose};
 use super::{Application, Client, Engine, Handshake};
-
-/// The body of every answer of the engine.
-pub type Body = Full<Bytes>;
 
 /// The longest target under the engine's path.
 const MAX_TARGET: usize = 8 * 1024;
@@ -460,19 +457,4 @@ impl<A: Application> Drop for RunningPost<'_, A> {
     fn drop(&mut self) {
         self.client.end_post(self.complete);
     }
-}
-
-/// An answer without a body.
-pub(crate) fn empty(status: StatusCode) -> Response<Body> {
-    let mut answer = Response::new(Body::default());
-    *answer.status_mut() = status;
-    answer
-}
-
-/// An answer of plain text.
-pub(crate) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
-    let mut answer = Response::new(Body::new(body.into()));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    answer
 }
