@@ -130,3 +130,23 @@ test("numbers change twice a second at most, and the words of a chart once", () 
     clearInterval(posting);
   }
 }));
+
+test("a chart's canvas is opaque, and its ground is the card's in both themes", () => withPage(server.address, "?board=host&window=60", {}, async (page) => {
+  await drawn(page, "cpu");
+  const look = () => page.evaluate(() => {
+    const canvas = document.querySelector('[data-panel="cpu"] canvas');
+    // By a copy, since reading the chart's own pixels again and again has the browser complain.
+    const copy = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const ground = [...copy.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    const card = getComputedStyle(document.querySelector('[data-panel="cpu"]')).backgroundColor.match(/\d+/g).map(Number);
+    return { alpha: canvas.getContext("2d").getContextAttributes().alpha, ground, card };
+  });
+  const first = await look();
+  assert.equal(first.alpha, false);
+  assert.deepEqual(first.ground, first.card);
+  await page.locator("#theme").click();
+  const second = await look();
+  assert.notDeepEqual(second.card, first.card);
+  assert.deepEqual(second.ground, second.card);
+}));

@@ -5,6 +5,7 @@
 
 import { crosshair } from "./crosshair.js";
 import { axis, clock } from "./format.js";
+import { opaquely } from "./opaque.js";
 import { xSplits, yAxis } from "./scale.js";
 import { token } from "./theme.js";
 
@@ -112,7 +113,7 @@ export class Chart {
       points: { show: true, size: 4, width: 0, fill: () => token(`--s${color}`), filter: lone },
     }));
     const hover = { move: () => { this.isHovered = true; }, leave: () => { this.isHovered = false; crosshair.set(null); } };
-    this.plot = new uPlot({
+    this.plot = opaquely(() => new uPlot({
       width, height, series: [{}, ...series],
       padding: [8, 4, 0, 0],
       legend: { show: false },
@@ -136,10 +137,10 @@ export class Chart {
       ],
       hooks: {
         init: [({ over }) => { over.addEventListener("mousemove", hover.move); over.addEventListener("mouseleave", hover.leave); }],
-        drawClear: [(plot) => this.#shade(plot)],
+        drawClear: [ground, (plot) => this.#shade(plot)],
         setCursor: [(plot) => this.#follow(plot)],
       },
-    }, [[], ...lines.map(() => [])], this.place);
+    }, [[], ...lines.map(() => [])], this.place));
   }
 
   /** Shades each outage and names it where there is room. */
@@ -183,6 +184,14 @@ export class Chart {
     const size = this.#size();
     if (this.plot && (this.plot.width !== size.width || this.plot.height !== size.height)) this.plot.setSize(size);
   }
+}
+
+/** The canvas has no transparency, so what is below it is painted on it. */
+function ground({ ctx }) {
+  ctx.save();
+  ctx.fillStyle = token("--panel");
+  ctx.fillRect(0, 0, ctx.canvas.width, ctx.canvas.height);
+  ctx.restore();
 }
 
 /** Posted points come at their own pace: a line joins those of the usual distance, a longer silence is a gap. */
