@@ -15,6 +15,8 @@ const SERIES = 8;
 const POSTS_A_SECOND = 10;
 /** So high that the charts of the posted series are in view, and no other. */
 const VIEWPORT = { width: 1440, height: 1300 };
+/** How long a page is open before it is measured. */
+const SETTLING = 60_000;
 const TICKS_A_SECOND = Number(execFileSync("getconf", ["CLK_TCK"]));
 const seconds = Number(process.argv[2] ?? 10);
 if (!(seconds > 0)) throw new Error(`${process.argv[2]} is no number of seconds`);
@@ -22,6 +24,7 @@ if (!(seconds > 0)) throw new Error(`${process.argv[2]} is no number of seconds`
 const server = await startServer();
 const posting = startPosting(server.address);
 try {
+  await postThePast(server.address);
   const wire = await startQuickWire(server.port);
   // In the shorter window a chart moves by a pixel with each of the ten ticks, in the usual one with every fifth.
   await measurePage("1 tick a second, window 5 min", `${server.address}/?board=ingest&window=300`);
@@ -34,22 +37,37 @@ try {
   await server.stop();
 }
 
+/** The values at a time, by their series. */
+function waves(seconds) {
+  return Array.from({ length: SERIES }, (_, at) => [`wave${at + 1}`, Math.sin(seconds / (at + 2)) * 50 + 50]);
+}
+
 /** Posts a value of each series ten times a second. */
 function startPosting(address) {
-  const start = performance.now();
   return setInterval(() => {
-    const t = (performance.now() - start) / 1000;
-    const values = Object.fromEntries(Array.from({ length: SERIES }, (_, at) => [`wave${at + 1}`, Math.sin(t / (at + 2)) * 50 + 50]));
+    const values = Object.fromEntries(waves(Date.now() / 1000));
     post(address, "/ingest", JSON.stringify({ values })).catch((error) => console.error(`a post failed: ${error.message}`));
   }, 1000 / POSTS_A_SECOND);
 }
 
+/** Posts what would have been posted in the last five minutes, so that windows are full. */
+async function postThePast(address) {
+  const now = Math.floor(Date.now() / 1000);
+  for (let second = now - 300; second < now; second += 1) {
+    const lines = waves(second).map(([name, value]) => `${name} value=${value} ${second}`);
+    const answer = await post(address, "/write?precision=s", lines.join("\n"));
+    if (!answer.ok) throw new Error(`the past was refused: ${await answer.text()}`);
+  }
+}
+
+/** The page's share of a core, once it has been open for a minute: its code is compiled, and a minute's window is full of ticks. */
 async function measurePage(name, url) {
   const browser = await startBrowser();
   try {
     const page = await openPage(browser, url, { ...VIEWPORT, prepare: countDraws });
     for (let at = 1; at <= SERIES; at += 1) await drawn(page, `posted-${at}`);
     await page.locator("#chip[data-state=live]", { hasText: "WebSocket" }).waitFor();
+    await pause(SETTLING);
     const devtools = await browser.newBrowserCDPSession();
     const { processInfo } = await devtools.send("SystemInfo.getProcessInfo");
     await takeDraws(page);

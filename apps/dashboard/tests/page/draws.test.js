@@ -98,6 +98,15 @@ test("a chart is drawn when it has moved by a pixel", () => withQuickPage("?boar
   assert.ok(count <= moved + 2, `${count} drawings for ${moved} pixels`);
 }));
 
+test("where a pixel is a tenth of a second, every second tick is drawn", () => withQuickPage("?board=host&window=60", {}, async (page, ticks) => {
+  await drawn(page, "cpu");
+  await takeDraws(page);
+  const before = ticks.newest;
+  const count = (await drawings(page, "cpu", 25)).filter(({ panel }) => panel === "cpu").length;
+  const seconds = ticks.newest - before + 0.2;
+  assert.ok(count <= seconds / 0.15 + 2, `${count} drawings in ${seconds} s`);
+}));
+
 test("a chart out of view is drawn when it is scrolled to, and not before", () => withQuickPage("?board=host&window=60", { height: 420 }, async (page) => {
   await drawn(page, "cpu");
   await page.locator('[data-panel="interfaces"] canvas').waitFor({ state: "attached" });
@@ -108,6 +117,20 @@ test("a chart out of view is drawn when it is scrolled to, and not before", () =
   await drawings(page, "interfaces", 5);
   const later = await drawings(page, "interfaces", 15);
   assert.equal(later.filter(({ panel }) => panel === "cpu").length, 0, "and the one that is gone rests");
+}));
+
+test("most ticks write nothing: what nobody would see differ is not written again", () => withQuickPage("?board=host&window=300", {}, async (page, ticks) => {
+  await drawn(page, "cpu");
+  await page.evaluate(() => {
+    globalThis.writings = new Set();
+    const watch = new MutationObserver(() => globalThis.writings.add(document.timeline.currentTime));
+    watch.observe(document.body, { attributes: true, childList: true, characterData: true, subtree: true });
+  });
+  const before = ticks.newest;
+  await drawings(page, "cpu", 10);
+  const [writings, seconds] = [await page.evaluate(() => globalThis.writings.size), ticks.newest - before];
+  // Numbers and charts move twice a second, not in step; words, ages and the server's own answers come beside them.
+  assert.ok(writings <= 6 * seconds + 3, `${writings} times in ${seconds} s, ten ticks each`);
 }));
 
 test("numbers change twice a second at most, and the words of a chart once", () => withQuickPage("?board=ingest&window=60", {}, async (page) => {

@@ -2,7 +2,7 @@
 
 import { Chart, silence } from "./chart.js";
 import { crosshair } from "./crosshair.js";
-import { el, setText } from "./dom.js";
+import { el, setAttribute, setText } from "./dom.js";
 import { clock, text } from "./format.js";
 import { outages } from "./outages.js";
 import { Panel } from "./panel.js";
@@ -47,7 +47,7 @@ export class ChartPanel extends Panel {
     const lost = outages.within(to - view.window, to);
     if (!this.now.some(({ name }) => store.last(name, to))) return this.#empty(view);
     const asTable = view.tables.includes(this.spec.id);
-    this.button.setAttribute("aria-pressed", String(asTable));
+    setAttribute(this.button, "aria-pressed", String(asTable));
     this.show(asTable ? this.table.element : this.plot, "live");
     this.remark(this.#aged(view), lost);
     this.#legend();

@@ -11,6 +11,8 @@ import { token } from "./theme.js";
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Inter, Roboto, sans-serif';
 const LEFT = 68;
+/** Of ten ticks a second every second one is drawn: eyes see no more on a line that moves by a pixel. */
+const SOON = 0.15;
 
 export class Chart {
   /** @param {HTMLElement} place @param {{unit: string, fill: boolean, sparse: boolean}} spec */
@@ -84,9 +86,9 @@ export class Chart {
     else this.drawn = "";
   }
 
-  /** How many seconds make a difference: those of a pixel, and a whole one in any case. */
+  /** How many seconds make a difference: those of a pixel, though not so few that ticks which come faster are drawn each, and a whole one in any case. */
   #step() {
-    return Math.min(1, (this.x.max - this.x.min) / this.plot.bbox.width);
+    return Math.min(1, Math.max(SOON, (this.x.max - this.x.min) / this.plot.bbox.width));
   }
 
   #data(store, lines, from, to) {

@@ -58,7 +58,7 @@ export class Panel {
     if (this.element.dataset.state !== "failed") setAttribute(this.element, "data-state", stale ? "stale" : "live");
     const outage = outages.at(-1);
     setText(this.note, stale ? `◷ stale since ${span(view.stale)}` : outage && this.spec.span >= 6 ? outage.text : "");
-    this.note.classList.remove("time");
+    setAttribute(this.note, "class", "note");
   }
 
   /** The button that shows a chart's data as a table. */
