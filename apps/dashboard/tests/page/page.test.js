@@ -232,6 +232,11 @@ test("at 360 px nothing is wider than the screen and the numbers stand in two co
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
   const columns = await page.locator(".kpi").evaluateAll((kpis) => new Set(kpis.map((kpi) => Math.round(kpi.getBoundingClientRect().x))).size);
   assert.equal(columns, 2);
+  const tooWide = await page.locator(".kpi .value").evaluateAll((values) => values.filter((value) => {
+    [value.children[0].textContent, value.children[1].textContent] = ["999", "MiB of 23.5 GiB"];
+    return value.scrollWidth > value.clientWidth;
+  }).length);
+  assert.equal(tooWide, 0, "the longest number has room");
 }, { width: 360, height: 780 }));
 
 test("the first load needs at most 70 KB of compressed JavaScript", async () => {
