@@ -40,7 +40,7 @@ pub fn run(plan: &Plan) -> Result<Outcome, LoadError> {
         }
         Ok(())
     })?;
-    let [cost, user_us, switches] =
-        [outcome.cost, outcome.user_us, outcome.switches].map(|of_a_message| of_a_message * MESSAGES as f64);
-    Ok(Outcome { operations: outcome.operations / MESSAGES, cost, user_us, switches, ..outcome })
+    let [cost, user_us, waits] =
+        [outcome.cost, outcome.user_us, outcome.waits].map(|of_a_message| of_a_message * MESSAGES as f64);
+    Ok(Outcome { operations: outcome.operations / MESSAGES, cost, user_us, waits, ..outcome })
 }

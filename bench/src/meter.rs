@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::LoadError;
 use crate::sys;
 
-/// CPU time and context switches up to one moment, or the difference of two.
+/// CPU time and waits up to one moment, or the difference of two.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
     /// User and system time in seconds, precise to the nanosecond.
@@ -20,7 +20,7 @@ pub struct Usage {
     /// The system's part in seconds, in clock ticks of some 10 ms.
     pub system: f64,
     /// How often one of its threads that live waited. When one has to make room for another is the scheduler's choice.
-    pub switches: u64,
+    pub waits: u64,
 }
 
 impl Usage {
@@ -34,7 +34,7 @@ impl Usage {
             total: total.as_secs_f64(),
             user: user as f64 / second,
             system: system as f64 / second,
-            switches: switches(pid)?,
+            waits: waits(pid)?,
         })
     }
 
@@ -54,7 +54,7 @@ impl Sub for Usage {
             user: self.user - earlier.user,
             system: self.system - earlier.system,
             // A thread that ends takes its own along.
-            switches: self.switches.saturating_sub(earlier.switches),
+            waits: self.waits.saturating_sub(earlier.waits),
         }
     }
 }
@@ -84,19 +84,19 @@ pub fn settled_kib(pid: u32) -> Result<u64, LoadError> {
 }
 
 /// Voluntary context switches of all threads.
-fn switches(pid: u32) -> Result<u64, LoadError> {
+fn waits(pid: u32) -> Result<u64, LoadError> {
     let unreadable = |error: io::Error| LoadError::Proc(format!("{pid}/task: {error}"));
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).map_err(unreadable)? {
         // One that has just ended has no status any more.
         let status =
             fs::read_to_string(thread.map_err(unreadable)?.path().join("status")).unwrap_or_default();
-        sum += switches_of(&status);
+        sum += waits_of(&status);
     }
     Ok(sum)
 }
 
-fn switches_of(status: &str) -> u64 {
+fn waits_of(status: &str) -> u64 {
     let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
     count.and_then(|count| count.trim().parse().ok()).unwrap_or_default()
 }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn voluntary_switches_are_counted() {
         let status = "Threads:\t1\nvoluntary_ctxt_switches:\t30\nnonvoluntary_ctxt_switches:\t4\n";
-        assert_eq!(switches_of(status), 30);
+        assert_eq!(waits_of(status), 30);
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
         let before = Usage::of(std::process::id()).expect("/proc");
         let waiting = thread::spawn(move || receiver.recv());
-        while (Usage::of(std::process::id()).expect("/proc") - before).switches == 0 {
+        while (Usage::of(std::process::id()).expect("/proc") - before).waits == 0 {
             thread::yield_now();
         }
         drop(sender);

@@ -28,7 +28,7 @@ pub struct Outcome {
     /// The user's part of the CPU time, in µs; its share is known to a clock tick.
     pub user_us: f64,
     /// How often the server's threads waited for one.
-    pub switches: f64,
+    pub waits: f64,
     /// Share of the time in which the server was on a CPU.
     pub server_busy: f64,
     /// Messages that one segment carried on average: those of one write, where a write is no longer than a segment.
@@ -121,7 +121,7 @@ impl Outcome {
             seconds: took.as_secs_f64(),
             cost,
             user_us: cost * used.user_share(),
-            switches: used.switches as f64 / operations.max(1) as f64,
+            waits: used.waits as f64 / operations.max(1) as f64,
             server_busy: used.total / took.as_secs_f64(),
             messages_per_write: 0.0,
             message_bytes: 0.0,
@@ -158,11 +158,11 @@ impl fmt::Display for Outcome {
         if self.unit.is_cpu() {
             write!(
                 f,
-                ", {:.0}/s, server {:.0} % busy, {:.2} µs user, {:.4} switches",
+                ", {:.0}/s, server {:.0} % busy, {:.2} µs user, {:.4} waits",
                 self.operations as f64 / self.seconds,
                 self.server_busy * 100.0,
                 self.user_us,
-                self.switches
+                self.waits
             )?;
         }
         if self.messages_per_write > 0.0 {

@@ -49,7 +49,7 @@ impl Spread {
 
 /// The table's first lines.
 pub fn heading() -> String {
-    "| scenario | server | median (min..max) | unit | ratio | user µs (ratio) | switches (ratio) | messages a write | \
+    "| scenario | server | median (min..max) | unit | ratio | user µs (ratio) | waits (ratio) | messages a write | \
      busy | more |\n\
      |---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned()
@@ -99,7 +99,7 @@ fn line(text: &mut String, scenario: &str, row: &Row, base: &[Outcome]) {
         cost.max,
         first.unit.label(),
         beside(2, |outcome| outcome.user_us),
-        beside(4, |outcome| outcome.switches),
+        beside(4, |outcome| outcome.waits),
         median(|outcome| outcome.messages_per_write),
         median(|outcome| outcome.server_busy * 100.0),
         row.middle().and_then(Outcome::more).unwrap_or_default(),
@@ -160,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn switches_have_a_ratio_too() {
-        let with = |server: &str, switches: f64| {
+    fn waits_have_a_ratio_too() {
+        let with = |server: &str, waits: f64| {
             let mut row = row(server, &[1.0]);
-            row.runs[0].switches = switches;
+            row.runs[0].waits = waits;
             row
         };
         let text = lines("echo", &[with("one", 0.25), with("two", 0.5)]);

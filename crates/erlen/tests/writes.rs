@@ -82,17 +82,22 @@ fn a_burst_of_broadcasts_is_one_write_a_connection_of_another_thread_too() {
     count_writes_of_bursts(2);
 }
 
+/// The first client broadcasts as many events at once; returns when all have got them.
+fn burst(clients: &mut [TcpStream]) {
+    let events: Vec<u8> = (0..BURST).flat_map(|n| masked(&format!("42[\"bcast\",{n}]"))).collect();
+    clients[0].write_all(&events).unwrap();
+    for client in clients {
+        read_until(client, "42[\"bcast\",", BURST as usize);
+    }
+}
+
 /// Bursts that one client sends to all, on so many threads.
 fn count_writes_of_bursts(shards: usize) {
     let (io, address, _runtime) = start(shards);
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| join(address)).collect();
-    let burst: Vec<u8> = (0..BURST).flat_map(|n| masked(&format!("42[\"bcast\",{n}]"))).collect();
     for round in 0..20 {
         let before = io.metrics();
-        clients[0].write_all(&burst).unwrap();
-        for client in &mut clients {
-            read_until(client, "42[\"bcast\",", BURST as usize);
-        }
+        burst(&mut clients);
         let writes = writes_for(&io, &before, CLIENTS * BURST);
         // Before the first, the threads may still have had something to do for those who joined.
         assert!(round == 0 || writes == CLIENTS, "{writes} writes in round {round}");
@@ -107,14 +112,10 @@ fn a_burst_wakes_each_thread_once() {
     let (io, address, _runtime) = start(2);
     io.on("waits", |socket: Socket| socket.emit("waits", waits_of_this_thread()));
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| join(address)).collect();
-    let burst: Vec<u8> = (0..BURST).flat_map(|n| masked(&format!("42[\"bcast\",{n}]"))).collect();
     // The first two are of two threads.
     let before = [0, 1].map(|n| ask_for_waits(&mut clients[n]));
     for _ in 0..ROUNDS {
-        clients[0].write_all(&burst).unwrap();
-        for client in &mut clients {
-            read_until(client, "42[\"bcast\",", BURST as usize);
-        }
+        burst(&mut clients);
     }
     for (n, before) in before.into_iter().enumerate() {
         let waits = ask_for_waits(&mut clients[n]) - before;

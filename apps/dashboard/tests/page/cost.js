@@ -38,8 +38,8 @@ try {
 }
 
 /** The values at a time, by their series. */
-function waves(seconds) {
-  return Array.from({ length: SERIES }, (_, at) => [`wave${at + 1}`, Math.sin(seconds / (at + 2)) * 50 + 50]);
+function waves(t) {
+  return Array.from({ length: SERIES }, (_, at) => [`wave${at + 1}`, Math.sin(t / (at + 2)) * 50 + 50]);
 }
 
 /** Posts a value of each series ten times a second. */
@@ -67,6 +67,7 @@ async function measurePage(name, url) {
     const page = await openPage(browser, url, { ...VIEWPORT, prepare: countDraws });
     for (let at = 1; at <= SERIES; at += 1) await drawn(page, `posted-${at}`);
     await page.locator("#chip[data-state=live]", { hasText: "WebSocket" }).waitFor();
+    console.error(`page, ${name}: open for ${SETTLING / 1000} s before it is measured`);
     await pause(SETTLING);
     const devtools = await browser.newBrowserCDPSession();
     const { processInfo } = await devtools.send("SystemInfo.getProcessInfo");

@@ -46,6 +46,15 @@ async function withPage(address, query, size, check) {
 
 const withQuickPage = (...rest) => withPage(wire.address, ...rest);
 
+/** How often a panel was drawn until it was so often at least, and how many seconds of points came meanwhile. */
+async function pace(page, ticks, panel, count) {
+  await takeDraws(page);
+  const before = ticks.newest;
+  const draws = await drawings(page, panel, count);
+  // What was on its way when the counting began.
+  return { count: draws.filter((draw) => draw.panel === panel).length, seconds: ticks.newest - before + 0.2 };
+}
+
 /** Waits until so many more drawings of a panel were counted; gives all back. */
 async function drawings(page, panel, count) {
   await page.waitForFunction(([id, enough]) => globalThis.draws.filter((draw) => draw.panel === id).length >= enough, [panel, count]);
@@ -90,20 +99,14 @@ test("between two ticks nothing is drawn", () => withPage(server.address, "?boar
 test("a chart is drawn when it has moved by a pixel", () => withQuickPage("?board=host&window=300", {}, async (page, ticks) => {
   await drawn(page, "cpu");
   const pixels = await page.locator('[data-panel="cpu"] .u-over').evaluate((over) => over.clientWidth);
-  await takeDraws(page);
-  const before = ticks.newest;
-  const count = (await drawings(page, "cpu", 6)).filter(({ panel }) => panel === "cpu").length;
-  // What was on its way when the counting began.
-  const moved = (ticks.newest - before + 0.2) * (pixels / 300);
+  const { count, seconds } = await pace(page, ticks, "cpu", 6);
+  const moved = seconds * (pixels / 300);
   assert.ok(count <= moved + 2, `${count} drawings for ${moved} pixels`);
 }));
 
 test("where a pixel is a tenth of a second, every second tick is drawn", () => withQuickPage("?board=host&window=60", {}, async (page, ticks) => {
   await drawn(page, "cpu");
-  await takeDraws(page);
-  const before = ticks.newest;
-  const count = (await drawings(page, "cpu", 25)).filter(({ panel }) => panel === "cpu").length;
-  const seconds = ticks.newest - before + 0.2;
+  const { count, seconds } = await pace(page, ticks, "cpu", 25);
   assert.ok(count <= seconds / 0.15 + 2, `${count} drawings in ${seconds} s`);
 }));
 

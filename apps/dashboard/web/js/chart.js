@@ -11,7 +11,7 @@ import { token } from "./theme.js";
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Inter, Roboto, sans-serif';
 const LEFT = 68;
-/** Of ten ticks a second every second one is drawn: eyes see no more on a line that moves by a pixel. */
+/** The least time between two drawings, in seconds of the points: of ten ticks a second every second one is drawn. */
 const SOON = 0.15;
 
 export class Chart {
@@ -86,7 +86,7 @@ export class Chart {
     else this.drawn = "";
   }
 
-  /** How many seconds make a difference: those of a pixel, though not so few that ticks which come faster are drawn each, and a whole one in any case. */
+  /** How many seconds make a difference: those of a pixel, but no fewer than `SOON`, and a whole one in any case. */
   #step() {
     return Math.min(1, Math.max(SOON, (this.x.max - this.x.min) / this.plot.bbox.width));
   }

@@ -79,7 +79,7 @@ export class TroubleBar {
   }
 
   draw(found) {
-    if (this.element.hidden === Boolean(found)) this.element.hidden = !found;
+    this.element.toggleAttribute("hidden", !found);
     if (!found) return;
     this.element.dataset.code = found.code;
     setText(this.message, found.message);
